@@ -1,0 +1,1 @@
+"""The only room that prints and exits: one file a command."""

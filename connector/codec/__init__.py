@@ -1,0 +1,1 @@
+"""The only room that knows Avro and the JSON form: bytes to events and back, schema registry."""

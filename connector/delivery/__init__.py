@@ -1,0 +1,1 @@
+"""The only room that decides how much, how fast, again or not."""

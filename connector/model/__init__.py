@@ -1,0 +1,1 @@
+"""What things are: records, events, items, verdicts, outcomes. Touches nothing."""

@@ -1,0 +1,1 @@
+"""The only room an operator reads: metrics, logs, health, watchdog."""
