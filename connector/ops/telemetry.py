@@ -1,0 +1,369 @@
+"""What happens, told once: each method keeps a happening's counters and its log line together.
+
+Once per record only numbers move; a request may be logged at debug; a change of state is told to a person in
+words. What repeats is told once per `REPEAT_S` with the number of times it was left out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+import structlog
+
+from connector import __version__
+from connector.ops.metrics import Exposition, Labels, Metrics
+
+REPEAT_S = 30.0
+"""A warning that comes again and again is written this often: enough to see that it goes on."""
+REPEAT_KEYS_MAX = 512
+
+BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2}
+
+
+class TopicCounts(msgspec.Struct):
+    """Where a topic's records are. `consumed` is always the sum of the others."""
+
+    consumed: int = 0
+    delivered: int = 0
+    skipped: int = 0
+    dead_lettered: int = 0
+    released: int = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Taken from Kafka, and not settled or handed back yet."""
+        return self.consumed - self.delivered - self.skipped - self.dead_lettered - self.released
+
+
+class Repeats:
+    """Decides which of many equal warnings is written. Decides only: no clock.
+
+    `admit` gives None for "not now", else how many were left out since the last one.
+    """
+
+    def __init__(self, period_s: float = REPEAT_S) -> None:
+        self._period_s = period_s
+        self._seen: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def admit(self, event: str, kind: str, now: float) -> int | None:
+        """True-ish way of asking: may this be written at `now`?"""
+        key = (event, kind) if len(self._seen) < REPEAT_KEYS_MAX else (event, "")
+        last = self._seen.get(key)
+        if last is not None and now - last[0] < self._period_s:
+            self._seen[key] = (last[0], last[1] + 1)
+            return None
+        self._seen[key] = (now, 0)
+        return last[1] if last else 0
+
+
+class Telemetry:
+    """One method a happening; doers get it passed. Called on the loop (the watchdog's thread only logs)."""
+
+    def __init__(self, destination: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.destination = destination
+        self.metrics = metrics = Metrics()
+        self._clock = clock
+        self._log = structlog.stdlib.get_logger("connector")
+        self._repeats = Repeats()
+        self._exposition = Exposition(metrics, destination)
+
+        self._consumed = metrics.series("records_consumed_total")
+        self._settled = metrics.series("records_settled_total")
+        self._released = metrics.series("records_released_total")
+        self._adjustments = metrics.series("adjustments_total")
+        self._requests = metrics.series("requests_total")
+        self._retries = metrics.series("retries_total")
+        self._dead_letters = metrics.series("dead_letters_total")
+        self._lag = metrics.series("consumer_lag")
+        self._oldest = metrics.series("oldest_unsettled_seconds")
+        self._halted = metrics.series("halted")
+        self._request_duration = metrics.histogram("request_duration_seconds")
+        self._batch_items = metrics.histogram("batch_items")
+        self._batch_bytes = metrics.histogram("batch_bytes")
+        self._loop_delay = metrics.histogram("loop_delay_seconds")
+        self.delivery_delayed: Callable[[float], None] = metrics.histogram("delivery_delay_seconds").observe
+        """Seconds from a record's Kafka timestamp to its outcome. Once per record, so bound directly."""
+
+        metrics.series("build_info").set((__version__,), 1)
+        metrics.derive("records_in_flight", self._in_flight)
+        metrics.derive("scalable_lag", self._scalable_lag)
+
+        self.breaker: Literal["closed", "half_open", "open"] = "closed"
+        self.halt_reason: str | None = None
+        self.halt_detail = ""
+        self.halted_partitions: dict[tuple[str, int], str] = {}
+        self._gated_until = 0.0
+
+    # ── records ──────────────────────────────────────────────────────────────────────────────────
+
+    def consumed(self, topic: str, count: int) -> None:
+        """Records came from Kafka."""
+        self._consumed.add((topic,), count)
+
+    def settled(self, topic: str, outcome: str, reason: str = "") -> None:
+        """A record got its outcome. Once per record: one addition."""
+        self._settled.add((topic, outcome, reason))
+
+    def released(self, topic: str, count: int) -> None:
+        """Records were handed back unsettled with their partition."""
+        self._released.add((topic,), count)
+
+    def adjusted(self, kind: str) -> None:
+        """A mapper changed something that does not change the outcome."""
+        self._adjustments.add((kind,))
+
+    def dead_lettered(self, reason: str, coordinate: str) -> None:
+        """A record became a dead letter."""
+        self._dead_letters.add((reason,))
+        self._warn("record_dead_lettered", reason, reason=reason, record=coordinate)
+
+    def dead_letter_written(self, ok: bool, error: str | None = None) -> None:
+        """Kafka acknowledged a dead letter, or did not: then its record stays open and it is tried again."""
+        self.metrics.series("dead_letter_writes_total").add(("ok" if ok else "failed",))
+        if not ok:
+            self._warn(
+                "dead_letter_write_failed",
+                "",
+                error=error,
+                consequence="its record is not committed; the write is tried again",
+            )
+
+    # ── requests ─────────────────────────────────────────────────────────────────────────────────
+
+    def request_done(self, verdict: str, status: str, took_s: float, items: int, body_bytes: int) -> None:
+        """A request was answered, or met silence (`status` is then `timeout` or `connection`)."""
+        self._requests.add((verdict, status))
+        self._request_duration.observe(took_s)
+        self._batch_items.observe(items)
+        self._batch_bytes.observe(body_bytes)
+        self._log.debug(
+            "request_done",
+            verdict=verdict,
+            status=status,
+            took_s=round(took_s, 4),
+            items=items,
+            bytes=body_bytes,
+        )
+
+    def requests_in_flight(self, count: int) -> None:
+        """So many requests are open now."""
+        self.metrics.series("requests_in_flight").set((), count)
+
+    def concurrency_limit(self, limit: int) -> None:
+        """So many requests may be open now."""
+        self.metrics.series("concurrency_limit").set((), limit)
+
+    def retry_scheduled(self, reason: str, wait_s: float) -> None:
+        """A batch will be sent again."""
+        self._retries.add((reason,))
+        self._warn("retry_scheduled", reason, reason=reason, wait_s=round(wait_s, 3))
+
+    def gate_closed(self, wait_s: float) -> None:
+        """The vendor asked everybody to wait."""
+        self._gated_until = max(self._gated_until, self._clock() + wait_s)
+        self._warn("gate_closed", "", wait_s=round(wait_s, 3), consequence="no request leaves until then")
+
+    def rate_capped(self, wait_s: float) -> None:
+        """Requests wait for `delivery.requests_per_second`; more replicas would not help now."""
+        self._gated_until = max(self._gated_until, self._clock() + wait_s)
+
+    def breaker_changed(self, state: Literal["closed", "half_open", "open"], detail: str = "") -> None:
+        """The breaker moved."""
+        if state == self.breaker:
+            return
+        self.breaker = state
+        self.metrics.series("breaker_state").set((), BREAKER_STATES[state])
+        if state == "open":
+            self._log.warning(
+                "breaker_opened",
+                detail=detail,
+                consequence="nothing is sent until the destination answers a probe; nothing is lost",
+            )
+        elif state == "half_open":
+            self._log.info("breaker_half_opened", detail=detail)
+        else:
+            self._log.info("breaker_closed", detail=detail)
+
+    def halted(self, reason: str, detail: str = "") -> None:
+        """Nothing is sent until a person acts, or a rotated key works."""
+        if self.halt_reason is not None and self.halt_reason != reason:
+            self._halted.set((self.halt_reason,), 0)
+        self.halt_reason = reason
+        self.halt_detail = detail
+        self._halted.set((reason,), 1)
+        self._log.error(
+            "halted", reason=reason, detail=detail, consequence="nothing is sent; nothing is lost"
+        )
+
+    def resumed(self) -> None:
+        """A halt is over."""
+        if self.halt_reason is None:
+            return
+        self._log.info("resumed", reason=self.halt_reason)
+        self._halted.set((self.halt_reason,), 0)
+        self.halt_reason = None
+        self.halt_detail = ""
+
+    # ── Kafka ────────────────────────────────────────────────────────────────────────────────────
+
+    def partition_halted(self, topic: str, partition: int, reason: str, detail: str = "") -> None:
+        """One partition stands still until a person acts; the others go on."""
+        self.halted_partitions[(topic, partition)] = reason
+        self._halted.set((reason,), 1)
+        self._log.error("partition_halted", topic=topic, partition=partition, reason=reason, detail=detail)
+
+    def committed(self, count: int, error: str | None = None) -> None:
+        """Offsets of `count` partitions were committed, or refused."""
+        self.metrics.series("commits_total").add(("failed" if error else "ok",))
+        if error:
+            self._warn("commit_failed", "", error=error, consequence="tried again within a second or two")
+        else:
+            self._log.debug("committed", partitions=count)
+
+    def rebalanced(self, kind: Literal["assigned", "revoked", "lost"], partitions: Sequence[str]) -> None:
+        """Partitions (`topic:partition`) came or went; what is gone is no longer measured here."""
+        self.metrics.series("rebalances_total").add((kind,))
+        if kind != "assigned":
+            for name in partitions:
+                self._forget(name)
+        shown = list(partitions[:PARTITIONS_SHOWN])
+        log = self._log.warning if kind == "lost" else self._log.info
+        log(f"partitions_{kind}", count=len(partitions), partitions=shown)
+
+    def drained(self, took_s: float, left: int) -> None:
+        """A revoked or stopping partition's work ended; `left` records were handed back."""
+        log = self._log.warning if left else self._log.info
+        log("drained", took_s=round(took_s, 3), records_handed_back=left)
+
+    def paused(self, count: int) -> None:
+        """So many partitions are paused now."""
+        series = self.metrics.series("paused_partitions")
+        if count != series.values[()]:
+            series.set((), count)
+            self._log.debug("partitions_paused", count=count)
+
+    def lag(self, topic: str, partition: int, lag: int) -> None:
+        """A partition's log end minus its committed offset."""
+        self._lag.set((topic, partition), lag)
+
+    def oldest_unsettled(self, topic: str, partition: int, age_s: float) -> None:
+        """How old the record at a partition's frontier is; 0 without lag."""
+        self._oldest.set((topic, partition), age_s)
+
+    def in_flight_bytes(self, count: int, limit: int) -> None:
+        """Bytes held now, and the budget."""
+        self.metrics.series("in_flight_bytes").set((), count)
+        self.metrics.series("in_flight_bytes_limit").set((), limit)
+
+    def schema_fetched(
+        self, result: Literal["ok", "failed", "cached", "not_found"], schema_id: int, detail: str = ""
+    ) -> None:
+        """A schema was looked up."""
+        self.metrics.series("schema_registry_requests_total").add((result,))
+        if result == "ok":
+            self._log.info("schema_fetched", schema_id=schema_id)
+        elif result == "failed":
+            self._warn(
+                "schema_registry_unreachable",
+                "",
+                schema_id=schema_id,
+                detail=detail,
+                consequence="records with this schema wait; known schemas go on",
+            )
+        elif result == "not_found":
+            self._warn("schema_not_found", "", schema_id=schema_id, detail=detail)
+
+    # ── ourselves ────────────────────────────────────────────────────────────────────────────────
+
+    def loop_delayed(self, delay_s: float, stack: str | None = None) -> None:
+        """A timer of the loop fired late by this much; with `stack`, where the loop hangs right now."""
+        if stack is None:
+            self._loop_delay.observe(delay_s)
+        else:
+            self._log.error(
+                "loop_blocked",
+                for_s=round(delay_s, 1),
+                stack=stack,
+                consequence="nothing moves; the pod is restarted if it lasts",
+            )
+
+    def partition_stalled(
+        self, topic: str, partition: int, offset: int, waited_s: float, waits_on: str = ""
+    ) -> None:
+        """A partition's frontier has not moved for long although records are open."""
+        self._log.warning(
+            "partition_stalled",
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            waited_s=round(waited_s, 1),
+            waits_on=waits_on,
+        )
+
+    # ── what others read ─────────────────────────────────────────────────────────────────────────
+
+    def exposition(self) -> bytes:
+        """The body of `/metrics`."""
+        return self._exposition.text()
+
+    def topics(self) -> dict[str, TopicCounts]:
+        """Conservation per topic: consumed = delivered + skipped + dead-lettered + released + in flight."""
+        counts: dict[str, TopicCounts] = {}
+        for (topic,), value in self._consumed.values.items():
+            counts.setdefault(str(topic), TopicCounts()).consumed += int(value)
+        for (topic, outcome, _), value in self._settled.values.items():
+            count = counts.setdefault(str(topic), TopicCounts())
+            match outcome:
+                case "delivered":
+                    count.delivered += int(value)
+                case "skipped":
+                    count.skipped += int(value)
+                case _:
+                    count.dead_lettered += int(value)
+        for (topic,), value in self._released.values.items():
+            counts.setdefault(str(topic), TopicCounts()).released += int(value)
+        return counts
+
+    def outcomes(self) -> dict[str, dict[str, int]]:
+        """Records by outcome and reason, over all topics."""
+        found: dict[str, dict[str, int]] = {}
+        for (_, outcome, reason), value in self._settled.values.items():
+            reasons = found.setdefault(str(outcome), {})
+            reasons[str(reason)] = reasons.get(str(reason), 0) + int(value)
+        return found
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────────
+
+    def _warn(self, event: str, kind: str, **words: str | int | float | None) -> None:
+        left_out = self._repeats.admit(event, kind, self._clock())
+        if left_out is None:
+            return
+        if left_out:
+            words["left_out"] = left_out
+        self._log.warning(event, **words)
+
+    def _in_flight(self) -> Mapping[Labels, float]:
+        return {(topic,): counts.in_flight for topic, counts in self.topics().items()}
+
+    def _scalable_lag(self) -> Mapping[Labels, float]:
+        waits = self.halt_reason is not None or self.breaker == "open" or self._clock() < self._gated_until
+        if waits:
+            return {(): 0}
+        lags = self._lag.values.items()
+        return {(): sum(lag for labels, lag in lags if labels not in self.halted_partitions)}
+
+    def _forget(self, name: str) -> None:
+        topic, _, number = name.rpartition(":")
+        labels = (topic, int(number))
+        self._lag.forget(labels)
+        self._oldest.forget(labels)
+        reason = self.halted_partitions.pop(labels, None)
+        if reason and reason not in self.halted_partitions.values() and reason != self.halt_reason:
+            self._halted.set((reason,), 0)
+
+
+PARTITIONS_SHOWN = 20
+"""Partitions named in one log line."""
