@@ -1,0 +1,20 @@
+"""All settings: what they are (`model`), what must hold between them (`checks`), how they are read (`load`),
+and the pages made from them (`reference`)."""
+
+from __future__ import annotations
+
+from connector.settings.load import from_mapping, load, read, typed_options
+from connector.settings.model import Settings
+from connector.settings.problem import ConfigurationError, Problem
+from connector.settings.secret import Secret
+
+__all__ = [
+    "ConfigurationError",
+    "Problem",
+    "Secret",
+    "Settings",
+    "from_mapping",
+    "load",
+    "read",
+    "typed_options",
+]

@@ -1,0 +1,262 @@
+"""What must hold between settings, one function a rule. Decides only, but for looking into secret files.
+
+A rule says which settings it needs; it is left out while one of them is wrong by itself, so that nobody reads
+about the same mistake twice.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import SecretStr
+
+from connector.settings.model import (
+    FILE_SUFFIX,
+    MAX_POLL_INTERVAL,
+    MAX_POLL_INTERVAL_MS,
+    Settings,
+    is_topic,
+)
+from connector.settings.problem import Problem, did_you_mean
+from connector.settings.secret import Secret, is_header_safe
+from connector.vendors.contract import Destination
+
+Problems = Iterator[Problem]
+
+# Ours to set: the frontier decides what is committed, and a second opinion would lose events.
+OURS = {
+    "group.id": "use source.group_id",
+    "auto.offset.reset": "use source.start_from and source.on_offset_lost",
+    "enable.auto.commit": "the connector commits what is settled, nothing else",
+    "auto.commit.interval.ms": "the connector commits what is settled, nothing else",
+    "enable.auto.offset.store": "the connector commits what is settled, nothing else",
+}
+
+
+def destination_known(settings: Settings) -> Problems:
+    """The name is in the table of destinations."""
+    name = settings.destination.name
+    if name not in destinations():
+        yield Problem("destination.name", "is not a destination", did_you_mean(name, destinations()))
+
+
+def url_safe(settings: Settings) -> Problems:
+    """The key never travels in the clear, and no credential hides in the address."""
+    url = settings.destination.url
+    if url is None:
+        return
+    path = "destination.url"
+    parts = _split(url)
+    if parts is None:
+        yield Problem(path, "is not an address", "write it whole: https://host/path")
+        return
+    yield from _no_credentials(path, parts, "use destination.api_key or destination.api_key_file")
+    if parts.fragment:
+        yield Problem(path, "has a fragment (#…), which is never sent")
+    if (
+        parts.scheme == "http"
+        and not settings.destination.allow_http
+        and not is_loopback(parts.hostname or "")
+    ):
+        yield Problem(path, "is plain http", "use https, or set destination.allow_http: true if you must")
+
+
+def proxy_usable(settings: Settings) -> Problems:
+    """The proxy is an address without credentials."""
+    if settings.destination.proxy is None:
+        return
+    parts = _split(settings.destination.proxy)
+    if parts is None:
+        yield Problem("destination.proxy", "is not an address", "for example http://proxy:3128")
+        return
+    yield from _no_credentials(
+        "destination.proxy", parts, "proxies that ask for a password are not supported"
+    )
+
+
+def api_key_usable(settings: Settings) -> Problems:
+    """There is exactly one key, and it fits into a header."""
+    destination = settings.destination
+    yield from _one_secret(
+        "destination.api_key", destination.api_key, destination.api_key_file, required=True
+    )
+
+
+def registry_usable(settings: Settings) -> Problems:
+    """The registry's address and credentials can be used, and framed Avro has a registry."""
+    registry = settings.source.schema_registry
+    path = "source.schema_registry"
+    if registry.cache_dir is not None:
+        yield Problem(f"{path}.cache_dir", "is not built yet", "leave it null; schemas are cached in memory")
+    yield from _one_secret(f"{path}.auth", registry.auth, registry.auth_file, required=False)
+    if registry.url is None:
+        if registry.auth is not None or registry.auth_file is not None:
+            yield Problem(f"{path}.url", "is missing, but credentials for it are given")
+        given = settings.source.format
+        if "avro" in (given.values() if isinstance(given, dict) else [given]):
+            yield Problem(f"{path}.url", "is missing", "the format avro looks schemas up in a registry")
+        return
+    parts = _split(registry.url)
+    if parts is None:
+        yield Problem(f"{path}.url", "is not an address", "for example https://registry:8081")
+        return
+    yield from _no_credentials(f"{path}.url", parts, f"use {path}.auth or {path}.auth_file")
+
+
+def properties_usable(settings: Settings) -> Problems:
+    """Brokers are named, secret files can be read, and nothing of ours is overridden."""
+    properties = settings.source.properties
+    path = "source.properties"
+    if not properties.get("bootstrap.servers"):
+        yield Problem(f"{path}.bootstrap.servers", "is missing", "for example kafka-1:9092,kafka-2:9092")
+    for name, value in properties.items():
+        bare = name.removesuffix(FILE_SUFFIX)
+        if bare in OURS:
+            yield Problem(f"{path}.{name}", "is set by the connector", OURS[bare])
+        elif name != bare:
+            if bare in properties:
+                yield Problem(f"{path}.{name}", f"is given beside {bare}", "give one of the two")
+            yield from _readable(f"{path}.{name}", Path(value))
+
+
+def drain_before_eviction(settings: Settings) -> Problems:
+    """A drain ends before Kafka takes the partitions away, else every slow drain would be a lost one."""
+    text = settings.source.properties.get(MAX_POLL_INTERVAL, str(MAX_POLL_INTERVAL_MS))
+    path = f"source.properties.{MAX_POLL_INTERVAL}"
+    if not text.isdecimal() or int(text) < 1:
+        yield Problem(path, "must be a whole number of milliseconds above 0")
+    elif settings.limits.drain_timeout_s * 1000 >= int(text):
+        yield Problem(
+            "limits.drain_timeout_s",
+            f"must be below {MAX_POLL_INTERVAL} ({int(text) / 1000:g} s)",
+            "Kafka takes partitions away from a consumer that drains for longer",
+        )
+
+
+def topics_distinct(settings: Settings) -> Problems:
+    """No topic is named twice, and a map of formats names only topics that are read."""
+    topics = settings.source.topics
+    for index, topic in enumerate(topics):
+        if topic in topics[:index]:
+            yield Problem(f"source.topics.{index}", "is listed twice")
+    formats = settings.source.format
+    if isinstance(formats, dict):
+        for name in formats:
+            if not any(covers(topic, name) for topic in topics):
+                yield Problem(
+                    f"source.format.{name}", "is not among source.topics", did_you_mean(name, topics)
+                )
+
+
+def dead_letters_apart(settings: Settings) -> Problems:
+    """Dead letters are not read back as events."""
+    topic = settings.dead_letter_topic
+    path = "dead_letter.topic"
+    if not is_topic(topic):
+        yield Problem(path, "is missing", "source.group_id can't be part of a topic name, so name the topic")
+    for source in settings.source.topics:
+        if covers(source, topic):
+            what = "is among source.topics" if source == topic else "is matched by a pattern of source.topics"
+            yield Problem(path, what, f"{topic} would be read as events; choose another name")
+            return
+
+
+def ordering_built(settings: Settings) -> Problems:
+    """Order by key is asked for by name and refused by name, never ignored."""
+    path = "delivery.ordering"
+    name = settings.destination.name
+    given = settings.delivery.ordering
+    if given == "key":
+        yield Problem(path, "key is not built yet; it comes later", "leave it null or set none")
+    elif given == "none" and destinations()[name].ordering_required:
+        yield Problem(path, f"{name} requires key", "leave it null")
+    elif given is None and destinations()[name].ordering == "key":
+        yield Problem(path, f"{name} sends in order by key, which is not built yet; it comes later")
+
+
+Rule = Callable[[Settings], Problems]
+
+NAME, URL, HTTP = "destination.name", "destination.url", "destination.allow_http"
+KEYS = ("destination.api_key", "destination.api_key_file")
+TOPICS, PROPERTIES = "source.topics", "source.properties"
+
+RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
+    (destination_known, (NAME,)),
+    (url_safe, (URL, HTTP)),
+    (proxy_usable, ("destination.proxy",)),
+    (api_key_usable, KEYS),
+    (properties_usable, (PROPERTIES,)),
+    (drain_before_eviction, (PROPERTIES, "limits.drain_timeout_s")),
+    (topics_distinct, (TOPICS, "source.format")),
+    (registry_usable, ("source.format", "source.schema_registry")),
+    (dead_letters_apart, (TOPICS, "source.group_id", "dead_letter.topic")),
+)
+"""Rules that hold for every destination; `ordering_built` needs a known one."""
+
+# ── what the rules ask ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def destinations() -> Mapping[str, type[Destination]]:
+    """The table of destinations; imported when first asked for, so that `--help` need not wait for it."""
+    from connector.vendors import DESTINATIONS
+
+    return DESTINATIONS
+
+
+def covers(source: str, topic: str) -> bool:
+    """True if this entry of `source.topics` reads that topic; Kafka's patterns match a name's beginning."""
+    return re.match(source, topic) is not None if source.startswith("^") else source == topic
+
+
+def is_loopback(host: str) -> bool:
+    """True for this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    usable = parts.scheme in ("http", "https") and parts.hostname and port != 0 and url == url.strip()
+    return parts if usable and not re.search(r"[\s\\]", url) else None
+
+
+def _no_credentials(path: str, parts: SplitResult, hint: str) -> Problems:
+    if parts.username is not None or parts.password is not None:
+        yield Problem(path, "holds credentials", hint)
+
+
+def _one_secret(path: str, value: SecretStr | None, file: Path | None, *, required: bool) -> Problems:
+    if value is not None and file is not None:
+        yield Problem(path, "is given twice", f"keep {path} or {path}{FILE_SUFFIX}, not both")
+    elif file is not None:
+        yield from _readable(path + FILE_SUFFIX, file)
+    elif value is not None:
+        if not is_header_safe(value.get_secret_value()):
+            yield Problem(path, "is empty, or holds blanks at its ends or characters outside printable ASCII")
+    elif required:
+        variable = "CONNECTOR_" + path.upper().replace(".", "__")
+        yield Problem(path, "is missing", f"set it, {path}{FILE_SUFFIX} or the variable {variable}")
+
+
+def _readable(path: str, file: Path) -> Problems:
+    try:
+        value = Secret(file=file).read()
+    except OSError as error:
+        yield Problem(path, f"can't be read: {error.strerror}", str(file))
+    except ValueError:
+        yield Problem(path, "is empty or not text", str(file))
+    else:
+        if path.startswith("destination.") and not is_header_safe(value):
+            yield Problem(path, "holds characters outside printable ASCII", str(file))
