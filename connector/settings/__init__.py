@@ -3,6 +3,7 @@ and the pages made from them (`reference`)."""
 
 from __future__ import annotations
 
+from connector.settings.effective import describe, secret_values
 from connector.settings.load import from_mapping, load, read, typed_options
 from connector.settings.model import Settings
 from connector.settings.problem import ConfigurationError, Problem
@@ -13,8 +14,10 @@ __all__ = [
     "Problem",
     "Secret",
     "Settings",
+    "describe",
     "from_mapping",
     "load",
     "read",
+    "secret_values",
     "typed_options",
 ]

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
@@ -23,7 +24,9 @@ from connector.settings.model import (
 )
 from connector.settings.problem import Problem, did_you_mean
 from connector.settings.secret import Secret, is_header_safe
-from connector.vendors.contract import Destination
+
+if TYPE_CHECKING:
+    from connector.vendors.contract import Destination
 
 Problems = Iterator[Problem]
 
@@ -197,7 +200,7 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
 )
 """Rules that hold for every destination; `ordering_built` needs a known one."""
 
-# ── what the rules ask ────────────────────────────────────────────────────────────────────────────────────────
+# ── what the rules ask ───────────────────────────────────────────────────────────────────────────
 
 
 def destinations() -> Mapping[str, type[Destination]]:

@@ -16,14 +16,14 @@ from pydantic_settings.sources.utils import parse_env_vars
 
 from connector.settings.checks import RULES, destinations, ordering_built
 from connector.settings.model import ENV_DELIMITER, ENV_PREFIX, Settings
-from connector.settings.problem import ConfigurationError, Problem, did_you_mean
+from connector.settings.problem import ConfigurationError, Problem, did_you_mean, number
 
 Raw = dict[str, Any]
 Path_ = tuple[str | int, ...]
 
 FILE_BYTES_MAX = 1_000_000
 _VARIABLE = re.compile(rf"{ENV_PREFIX}(?P<section>[A-Z0-9_]*?[A-Z0-9]){ENV_DELIMITER}.+", re.IGNORECASE)
-"""What is ours. For a Service named connector, Kubernetes sets `CONNECTOR_PORT` and the like: no `__`, not ours."""
+"""What is ours. Kubernetes sets `CONNECTOR_PORT` and the like for a Service of that name: no `__` in it."""
 
 # Stands in for what is missing or wrong, so that the rules about everything else can still be looked at.
 _STAND_INS: dict[Path_, Any] = {
@@ -45,9 +45,12 @@ def from_mapping(raw: Mapping[str, Any]) -> Settings:
 
 
 def read(path: Path | None, env: Mapping[str, str]) -> tuple[Raw, list[Problem]]:
-    """File and environment merged, not judged yet, and what could not be read."""
+    """File and environment merged, not judged yet, and the variables that could not be read.
+
+    Raises ConfigurationError when the file can't be read: nothing else could be said about it.
+    """
     problems: list[Problem] = []
-    raw = _read_file(path, problems) if path is not None else {}
+    raw = _read_file(path) if path is not None else {}
     for name in sorted(env):
         if _VARIABLE.fullmatch(name):
             raw = _merged(raw, _read_variable(name, env[name], problems))
@@ -67,38 +70,47 @@ def typed_options(destination: str, options: Mapping[str, Any]) -> BaseModel:
 
 
 def _checked(raw: Raw, problems: list[Problem]) -> Settings:
-    settings, failed = _by_field(raw, problems)
+    settings, wrong = _by_field(raw, problems)
+    named = {problem.path for problem in problems}
     for rule, needs in RULES:
-        if not _touches(failed, needs):
-            problems += rule(settings)
-    if settings.destination.name in destinations() and not _touches(failed, ("destination.options",)):
-        try:
-            typed_options(settings.destination.name, settings.destination.options)
-        except ConfigurationError as error:
-            problems += error.problems
-    if settings.destination.name in destinations() and not _touches(failed, ("delivery.ordering",)):
-        problems += ordering_built(settings)
+        if not _among(wrong, needs):
+            problems += [problem for problem in rule(settings) if problem.path not in named]
+    if settings.destination.name in destinations():
+        problems += _for_its_destination(settings, wrong)
     if problems:
         raise ConfigurationError(problems)
     return settings
 
 
+def _for_its_destination(settings: Settings, wrong: set[str]) -> Iterator[Problem]:
+    if not _among(wrong, ("destination.options",)):
+        try:
+            typed_options(settings.destination.name, settings.destination.options)
+        except ConfigurationError as error:
+            yield from error.problems
+    if not _among(wrong, ("delivery.ordering",)):
+        yield from ordering_built(settings)
+
+
 def _by_field(raw: Raw, problems: list[Problem]) -> tuple[Settings, set[str]]:
     """Settings of the values that are right by themselves, and the paths of those that are not."""
     try:
-        return Settings(**raw), {problem.path for problem in problems}
+        return Settings(**raw), set()
     except ValidationError as error:
         problems += _translated(error, Settings)
-        wrong = [detail["loc"] for detail in error.errors(include_input=False, include_url=False)]
-    kept = _without(raw, [_key_of(location) for location in wrong])
+        wrong = [
+            _key_of(detail["loc"])
+            for detail in error.errors(include_input=False, include_url=False, include_context=False)
+        ]
+    kept = _without(raw, wrong)
     for path, stand_in in _STAND_INS.items():
         if not _has(kept, path):
             kept = _merged(kept, _nested(path, stand_in))
-    return Settings(**kept), {problem.path for problem in problems}
+    return Settings(**kept), {".".join(map(str, path)) for path in wrong}
 
 
-def _touches(failed: set[str], needs: Sequence[str]) -> bool:
-    return any(f"{a}.".startswith(f"{b}.") or f"{b}.".startswith(f"{a}.") for a in failed for b in needs)
+def _among(wrong: set[str], needs: Sequence[str]) -> bool:
+    return any(f"{need}.".startswith(f"{path}.") for path in wrong for need in needs)
 
 
 def _key_of(location: Path_) -> Path_:
@@ -144,11 +156,11 @@ def _words(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
         case "list_type":
             return "must be a list", ""
         case "greater_than":
-            return f"must be above {context['gt']:g}", _purpose(detail["loc"], model)
+            return f"must be above {number(context['gt'])}", _purpose(detail["loc"], model)
         case "greater_than_equal":
-            return f"must be at least {context['ge']:g}", _purpose(detail["loc"], model)
+            return f"must be at least {number(context['ge'])}", _purpose(detail["loc"], model)
         case "less_than_equal":
-            return f"must be at most {context['le']:g}", _purpose(detail["loc"], model)
+            return f"must be at most {number(context['le'])}", _purpose(detail["loc"], model)
         case "too_short" | "string_too_short":
             return "must not be empty", ""
     return detail["msg"], ""
@@ -193,32 +205,30 @@ class _NoRepeats(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read_file(path: Path, problems: list[Problem]) -> Raw:
-    where = str(path)
+def _read_file(path: Path) -> Raw:
     try:
         with path.open("rb") as file:
             text = file.read(FILE_BYTES_MAX + 1)
         if len(text) > FILE_BYTES_MAX:
-            problems.append(Problem(where, "is larger than 1 MB"))
-            return {}
+            raise _unusable(path, "is larger than 1 MB")
         raw = yaml.load(text.decode("utf-8"), _NoRepeats)
     except OSError as error:
-        problems.append(Problem(where, f"can't be read: {error.strerror}"))
+        raise _unusable(path, f"can't be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        problems.append(Problem(where, "is not UTF-8 text"))
+        raise _unusable(path, "is not UTF-8 text") from None
     except yaml.YAMLError as error:
-        problems.append(_yaml_problem(where, error))
+        raise ConfigurationError([_yaml_problem(str(path), error)]) from None
     except (ValueError, RecursionError):
-        problems.append(Problem(where, "is not valid YAML"))
-    else:
-        if raw is None:
-            return {}
-        if isinstance(raw, dict) and all(isinstance(key, str) for key in raw):
-            return raw
-        problems.append(
-            Problem(where, "must be sections of keys and values", "see `connector config example`")
-        )
-    return {}
+        raise _unusable(path, "is not valid YAML") from None
+    if raw is None:
+        return {}
+    if isinstance(raw, dict) and all(isinstance(key, str) for key in raw):
+        return raw
+    raise _unusable(path, "must be sections of keys and values", "see `connector config example`")
+
+
+def _unusable(path: Path, what: str, hint: str = "") -> ConfigurationError:
+    return ConfigurationError([Problem(str(path), what, hint)])
 
 
 def _yaml_problem(where: str, error: yaml.YAMLError) -> Problem:

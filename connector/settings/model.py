@@ -246,7 +246,6 @@ class DeadLetterSettings(Section):
     flood_ratio: float = setting(
         0.5,
         "Share of dead letters above which the connector halts, as something else is wrong then. 1: never.",
-        "share",
         gt=0,
         le=1,
     )
@@ -265,7 +264,7 @@ class LimitsSettings(Section):
         ge=1,
     )
     partition_share: float = setting(
-        0.5, "Most of that budget one partition may hold while others wait.", "share", gt=0, le=1
+        0.5, "Most of that budget one partition may hold while others wait.", gt=0, le=1
     )
     ahead_max: int = setting(
         50_000,

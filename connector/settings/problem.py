@@ -52,3 +52,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {close[0]}?"
     return f"known: {', '.join(words)}" if words else ""
+
+
+def number(value: float) -> str:
+    """A bound as people write it: no point without need, no exponent."""
+    return str(int(value)) if value == int(value) else f"{value}"

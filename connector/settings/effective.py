@@ -1,0 +1,46 @@
+"""The settings in force, as others may see them, and the values that nobody may see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import SecretStr
+
+from connector.settings.load import typed_options
+from connector.settings.model import HIDDEN, Settings, is_secret_property
+
+
+def describe(settings: Settings) -> dict[str, Any]:
+    """Everything in force with defaults filled in, ready for JSON; credentials are hidden."""
+    shown = settings.model_dump(mode="json")
+    options = typed_options(settings.destination.name, settings.destination.options)
+    shown["destination"]["options"] = options.model_dump(mode="json")
+    shown["dead_letter"]["topic"] = settings.dead_letter_topic
+    properties = shown["source"]["properties"]
+    shown["source"]["properties"] = {
+        name: HIDDEN if is_secret_property(name) else value for name, value in properties.items()
+    }
+    return shown
+
+
+def secret_values(settings: Settings) -> list[str]:
+    """Every credential as it is now, so that logs can hide it. A file that can't be read now gives none."""
+    found: list[str] = []
+    for secret in (settings.destination.secret(), settings.source.schema_registry.secret()):
+        try:
+            found += [secret.read()] if secret is not None else []
+        except (OSError, ValueError):
+            pass  # what was never read can't leak
+    registry_password = settings.source.schema_registry.secret()
+    if registry_password is not None and found:
+        found.append(found[-1].partition(":")[2])
+    try:
+        properties = settings.source.librdkafka()
+    except OSError:
+        properties = settings.source.properties
+    found += [value for name, value in properties.items() if is_secret_property(name)]
+    options = typed_options(settings.destination.name, settings.destination.options)
+    for _, value in options:
+        if isinstance(value, SecretStr):
+            found.append(value.get_secret_value())
+    return [value for value in dict.fromkeys(found) if value]

@@ -1,0 +1,208 @@
+"""The configuration's JSON Schema, reference page and commented example, all made from the model.
+
+They can't disagree with the code, because nothing in them is written twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from connector.settings.checks import destinations
+from connector.settings.model import Settings
+from connector.settings.problem import number
+
+EXAMPLE_DESTINATION = "topsort"
+_EXAMPLES: dict[str, Any] = {
+    "destination.name": EXAMPLE_DESTINATION,
+    "destination.api_key": "replace-me",
+    "source.topics": ["orders", "clickstream"],
+    "source.group_id": f"commerce-connector-{EXAMPLE_DESTINATION}",
+    "source.properties": {"bootstrap.servers": "localhost:9092"},
+}
+"""What a setting without a default, or one that must be given, is in the example."""
+
+# ── JSON Schema ──────────────────────────────────────────────────────────────────────────────────
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of the file, for editors; options follow the destination's name."""
+    schema: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Settings.model_json_schema(),
+        "title": "commerce-connector",
+    }
+    schema["$defs"]["DestinationSettings"]["properties"]["name"]["enum"] = sorted(destinations())
+    choices = []
+    for name, destination in sorted(destinations().items()):
+        options = destination.Options.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+        for inner, definition in options.pop("$defs", {}).items():
+            schema["$defs"][f"{name}.{inner}"] = definition
+        schema["$defs"][f"{name}.Options"] = options
+        then = {"options": {"$ref": f"#/$defs/{name}.Options"}}
+        choices.append(
+            {
+                "if": {"properties": {"destination": {"properties": {"name": {"const": name}}}}},
+                "then": {"properties": {"destination": {"properties": then}}},
+            }
+        )
+    schema["allOf"] = choices
+    return schema
+
+
+# ── the reference page ───────────────────────────────────────────────────────────────────────────
+
+_HEAD = """\
+# Configuration
+
+<!-- Made by `connector config reference`; change the settings' own texts instead. -->
+
+One YAML file, given with `-c`. Every key is also an environment variable, which wins over the file:
+`CONNECTOR_<SECTION>__<KEY>`, for example `CONNECTOR_DESTINATION__API_KEY`. Lists and maps are written as JSON
+(`CONNECTOR_SOURCE__TOPICS='["orders"]'`), `null` is null. Unknown keys are errors, and all errors are
+reported at once. A key that ends in `_file` names a file that holds the value.
+
+`connector config example` prints a file with every setting, `connector config schema` a JSON Schema for
+editors, and `connector check -c FILE` tries a configuration out.
+"""
+
+
+def markdown() -> str:
+    """The reference page: a table per section, then one per destination's options."""
+    parts = [_HEAD]
+    for path, section in _sections(Settings):
+        parts.append(f"## {path}\n\n{section.__doc__}\n\n{_table(path, section)}")
+    for name, destination in sorted(destinations().items()):
+        parts.append(
+            f"## destination.options for {name}\n\n{_table('destination.options', destination.Options)}"
+        )
+    return "\n".join(parts)
+
+
+def _sections(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    for name, field in model.model_fields.items():
+        section = _section(field)
+        if section is not None:
+            yield prefix + name, section
+            yield from _sections(section, f"{prefix}{name}.")
+
+
+def _section(field: FieldInfo) -> type[BaseModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _table(path: str, section: type[BaseModel]) -> str:
+    schema = section.model_json_schema()
+    rows = ["| key | default | may be | what it is for |", "| --- | --- | --- | --- |"]
+    for name, field in section.model_fields.items():
+        if _section(field) is not None and path != "destination.options":
+            continue  # has its own table
+        shape = schema["properties"][field.alias or name]
+        cells = (
+            f"`{field.alias or name}`",
+            _default(field),
+            _may_be(shape, schema, field),
+            field.description or "",
+        )
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "must be given"
+    return f"`{json.dumps(_plain(field), ensure_ascii=False)}`"
+
+
+def _plain(field: FieldInfo) -> Any:
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return json.loads(json.dumps(value, default=_shown))
+
+
+def _shown(value: object) -> Any:
+    if isinstance(value, SecretStr):
+        return ""
+    return sorted(value) if isinstance(value, set | frozenset) else str(value)
+
+
+def _may_be(shape: dict[str, Any], schema: dict[str, Any], field: FieldInfo) -> str:
+    words = _kind(shape, schema)
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and "unit" in extra:
+        words += f", in {extra['unit']}"
+    return words
+
+
+_WORDS = {"object": "map", "string": "text", "integer": "whole number", "boolean": "true or false"}
+
+
+def _kind(shape: dict[str, Any], schema: dict[str, Any]) -> str:
+    if "$ref" in shape:
+        return _kind(schema["$defs"][shape["$ref"].rpartition("/")[2]], schema)
+    if "anyOf" in shape:
+        return " or ".join(_kind(one, schema) for one in shape["anyOf"])
+    if "enum" in shape:
+        return ", ".join(f"`{word}`" for word in shape["enum"])
+    if "const" in shape:
+        return f"`{shape['const']}`"
+    kind: str | list[str] = shape.get("type", "anything")
+    if isinstance(kind, list):
+        return " or ".join(_WORDS.get(one, one) for one in kind)
+    if kind == "array":
+        return "list of " + _kind(shape.get("items", {}), schema)
+    if kind == "object" and isinstance(shape.get("additionalProperties"), dict):
+        return "map to " + _kind(shape["additionalProperties"], schema)
+    return _WORDS.get(kind, kind) + _range(shape)
+
+
+def _range(shape: dict[str, Any]) -> str:
+    bounds = [
+        ("exclusiveMinimum", "above"),
+        ("minimum", "from"),
+        ("maximum", "to"),
+        ("exclusiveMaximum", "below"),
+    ]
+    words = [f"{word} {number(shape[key])}" for key, word in bounds if key in shape]
+    return " " + " ".join(words) if words else ""
+
+
+# ── the example ──────────────────────────────────────────────────────────────────────────────────
+
+
+def example() -> str:
+    """A file that names every setting, each with its reason, and that loads as it is."""
+    lines = [
+        "# Every setting of commerce-connector with its default; a real file needs only what differs.",
+        "# Every key is also an environment variable: CONNECTOR_DESTINATION__API_KEY and so on.",
+    ]
+    for name, field in Settings.model_fields.items():
+        section = _section(field)
+        assert section is not None, name
+        lines += ["", *_example_section(name, name, section, 0)]
+    return "\n".join(lines) + "\n"
+
+
+def _example_section(path: str, key: str, section: type[BaseModel], depth: int) -> Iterator[str]:
+    yield f"{'  ' * depth}{key}:"
+    for name, field in section.model_fields.items():
+        here = f"{path}.{name}"
+        indent = "  " * (depth + 1)
+        inner = _section(field)
+        if here == "destination.options":
+            inner = destinations()[EXAMPLE_DESTINATION].Options
+        if inner is not None and inner.model_fields:
+            yield from _example_section(here, name, inner, depth + 1)
+            continue
+        if field.description:
+            yield f"{indent}# {field.description}"
+        value = _EXAMPLES[here] if here in _EXAMPLES else _plain(field)
+        in_a_list = yaml.safe_dump([value], default_flow_style=True, sort_keys=False, width=10_000)
+        yield f"{indent}{name}: {in_a_list.strip()[1:-1]}"
