@@ -20,6 +20,9 @@ REPEAT_S = 30.0
 """A warning that comes again and again is written this often: enough to see that it goes on."""
 REPEAT_KEYS_MAX = 512
 
+PARTITIONS_SHOWN = 20
+"""Partitions named in one log line."""
+
 BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2}
 
 
@@ -41,7 +44,7 @@ class TopicCounts(msgspec.Struct):
 class Repeats:
     """Decides which of many equal warnings is written. Decides only: no clock.
 
-    `admit` gives None for "not now", else how many were left out since the last one.
+    Kinds beyond `REPEAT_KEYS_MAX` share one entry an event, so that memory and volume stay bounded.
     """
 
     def __init__(self, period_s: float = REPEAT_S) -> None:
@@ -49,7 +52,7 @@ class Repeats:
         self._seen: dict[tuple[str, str], tuple[float, int]] = {}
 
     def admit(self, event: str, kind: str, now: float) -> int | None:
-        """True-ish way of asking: may this be written at `now`?"""
+        """None, or how many of its kind were left out since the last one that was written."""
         key = (event, kind) if len(self._seen) < REPEAT_KEYS_MAX else (event, "")
         last = self._seen.get(key)
         if last is not None and now - last[0] < self._period_s:
@@ -189,11 +192,11 @@ class Telemetry:
 
     def halted(self, reason: str, detail: str = "") -> None:
         """Nothing is sent until a person acts, or a rotated key works."""
-        if self.halt_reason is not None and self.halt_reason != reason:
-            self._halted.set((self.halt_reason,), 0)
+        if reason == self.halt_reason:
+            return
         self.halt_reason = reason
         self.halt_detail = detail
-        self._halted.set((reason,), 1)
+        self._show_halts()
         self._log.error(
             "halted", reason=reason, detail=detail, consequence="nothing is sent; nothing is lost"
         )
@@ -203,16 +206,16 @@ class Telemetry:
         if self.halt_reason is None:
             return
         self._log.info("resumed", reason=self.halt_reason)
-        self._halted.set((self.halt_reason,), 0)
         self.halt_reason = None
         self.halt_detail = ""
+        self._show_halts()
 
     # ── Kafka ────────────────────────────────────────────────────────────────────────────────────
 
     def partition_halted(self, topic: str, partition: int, reason: str, detail: str = "") -> None:
         """One partition stands still until a person acts; the others go on."""
         self.halted_partitions[(topic, partition)] = reason
-        self._halted.set((reason,), 1)
+        self._show_halts()
         self._log.error("partition_halted", topic=topic, partition=partition, reason=reason, detail=detail)
 
     def committed(self, count: int, error: str | None = None) -> None:
@@ -360,10 +363,13 @@ class Telemetry:
         labels = (topic, int(number))
         self._lag.forget(labels)
         self._oldest.forget(labels)
-        reason = self.halted_partitions.pop(labels, None)
-        if reason and reason not in self.halted_partitions.values() and reason != self.halt_reason:
+        if self.halted_partitions.pop(labels, None) is not None:
+            self._show_halts()
+
+    def _show_halts(self) -> None:
+        active = {self.halt_reason, *self.halted_partitions.values()} - {None}
+        for (reason,) in list(self._halted.values):
             self._halted.set((reason,), 0)
-
-
-PARTITIONS_SHOWN = 20
-"""Partitions named in one log line."""
+        for reason in active:
+            assert reason is not None
+            self._halted.set((reason,), 1)

@@ -89,19 +89,26 @@ def api_key_usable(settings: Settings) -> Problems:
     )
 
 
+def avro_has_a_registry(settings: Settings) -> Problems:
+    """Framed Avro needs schemas by id."""
+    given = settings.source.format
+    asked = "avro" in (given.values() if isinstance(given, dict) else [given])
+    if asked and settings.source.schema_registry.url is None:
+        yield Problem(
+            "source.schema_registry.url", "is missing", "the format avro looks schemas up in a registry"
+        )
+
+
 def registry_usable(settings: Settings) -> Problems:
-    """The registry's address and credentials can be used, and framed Avro has a registry."""
+    """The registry's address and credentials can be used."""
     registry = settings.source.schema_registry
-    path = "source.schema_registry"
+    path = REGISTRY
     if registry.cache_dir is not None:
         yield Problem(f"{path}.cache_dir", "is not built yet", "leave it null; schemas are cached in memory")
     yield from _one_secret(f"{path}.auth", registry.auth, registry.auth_file, required=False)
     if registry.url is None:
         if registry.auth is not None or registry.auth_file is not None:
             yield Problem(f"{path}.url", "is missing, but credentials for it are given")
-        given = settings.source.format
-        if "avro" in (given.values() if isinstance(given, dict) else [given]):
-            yield Problem(f"{path}.url", "is missing", "the format avro looks schemas up in a registry")
         return
     parts = _split(registry.url)
     if parts is None:
@@ -170,15 +177,18 @@ def dead_letters_apart(settings: Settings) -> Problems:
 
 def ordering_built(settings: Settings) -> Problems:
     """Order by key is asked for by name and refused by name, never ignored."""
-    path = "delivery.ordering"
+    if settings.delivery.ordering == "key":
+        yield Problem(ORDERING, "key is not built yet; it comes later", "leave it null or set none")
+
+
+def ordering_fits(settings: Settings) -> Problems:
+    """A destination that needs order by key is not run without it. Needs a known destination."""
     name = settings.destination.name
-    given = settings.delivery.ordering
-    if given == "key":
-        yield Problem(path, "key is not built yet; it comes later", "leave it null or set none")
-    elif given == "none" and destinations()[name].ordering_required:
-        yield Problem(path, f"{name} requires key", "leave it null")
-    elif given is None and destinations()[name].ordering == "key":
-        yield Problem(path, f"{name} sends in order by key, which is not built yet; it comes later")
+    destination = destinations()[name]
+    if settings.delivery.ordering == "none" and destination.ordering_required:
+        yield Problem(ORDERING, f"{name} requires key, which is not built yet; it comes later")
+    elif settings.delivery.ordering is None and destination.ordering == "key":
+        yield Problem(ORDERING, f"{name} sends in order by key, which is not built yet; it comes later")
 
 
 Rule = Callable[[Settings], Problems]
@@ -186,6 +196,7 @@ Rule = Callable[[Settings], Problems]
 NAME, URL, HTTP = "destination.name", "destination.url", "destination.allow_http"
 KEYS = ("destination.api_key", "destination.api_key_file")
 TOPICS, PROPERTIES = "source.topics", "source.properties"
+REGISTRY, ORDERING = "source.schema_registry", "delivery.ordering"
 
 RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (destination_known, (NAME,)),
@@ -195,10 +206,12 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (properties_usable, (PROPERTIES,)),
     (drain_before_eviction, (PROPERTIES, "limits.drain_timeout_s")),
     (topics_distinct, (TOPICS, "source.format")),
-    (registry_usable, ("source.format", "source.schema_registry")),
+    (registry_usable, (REGISTRY,)),
+    (avro_has_a_registry, ("source.format", f"{REGISTRY}.url")),
     (dead_letters_apart, (TOPICS, "source.group_id", "dead_letter.topic")),
+    (ordering_built, (ORDERING,)),
 )
-"""Rules that hold for every destination; `ordering_built` needs a known one."""
+"""Rules that hold for every destination, with the settings each looks at."""
 
 # ── what the rules ask ───────────────────────────────────────────────────────────────────────────
 

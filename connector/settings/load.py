@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
 from pydantic_settings.sources.utils import parse_env_vars
 
-from connector.settings.checks import RULES, destinations, ordering_built
+from connector.settings.checks import RULES, destinations, ordering_fits
 from connector.settings.model import ENV_DELIMITER, ENV_PREFIX, Settings
 from connector.settings.problem import ConfigurationError, Problem, did_you_mean, number
 
@@ -89,7 +89,7 @@ def _for_its_destination(settings: Settings, wrong: set[str]) -> Iterator[Proble
         except ConfigurationError as error:
             yield from error.problems
     if not _among(wrong, ("delivery.ordering",)):
-        yield from ordering_built(settings)
+        yield from ordering_fits(settings)
 
 
 def _by_field(raw: Raw, problems: list[Problem]) -> tuple[Settings, set[str]]:

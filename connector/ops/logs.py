@@ -1,0 +1,186 @@
+"""Log lines: JSON for machines, text for people, UTC, bounded in number, and never a credential in one.
+
+Our own lines and those of libraries (aiohttp, Kafka's client) take the same way out.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import re
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Literal, TextIO
+from urllib.parse import quote
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+HIDDEN = "**********"
+SECRETS_MAX = 64
+SECRET_LENGTH_MIN = 4
+"""A shorter secret is no secret, and hiding every "a" would make logs unreadable."""
+
+LINES_PER_S = 100.0
+LINES_BURST = 1000
+"""What a storm may write. A calm connector writes a few lines a minute; debug adds one a request."""
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+class Redactor:
+    """Replaces known credentials in text, however they were encoded on the way: as they are, in JSON, in an
+    address, in Basic authentication. Remembers the last `SECRETS_MAX` of them, as keys are rotated."""
+
+    def __init__(self) -> None:
+        self._forms: OrderedDict[str, frozenset[str]] = OrderedDict()
+        self._pattern: re.Pattern[str] | None = None
+
+    def register(self, value: str) -> None:
+        """From now on, hide this value."""
+        if len(value) < SECRET_LENGTH_MIN or value in self._forms:
+            return
+        self._forms[value] = _forms(value)
+        if len(self._forms) > SECRETS_MAX:
+            self._forms.popitem(last=False)
+        longest_first = sorted(
+            {form for forms in self._forms.values() for form in forms}, key=len, reverse=True
+        )
+        self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def redact(self, text: str) -> str:
+        """The text without any registered value."""
+        return self._pattern.sub(HIDDEN, text) if self._pattern is not None else text
+
+
+def _forms(value: str) -> frozenset[str]:
+    plain_base64 = base64.b64encode(value.encode()).decode()
+    return frozenset(
+        {
+            value,
+            json.dumps(value)[1:-1],
+            orjson.dumps(value).decode()[1:-1],
+            quote(value, safe=""),
+            quote(value),
+            repr(value)[1:-1],
+            plain_base64,
+        }
+    )
+
+
+_redactor = Redactor()
+
+
+def register_secret(value: str) -> None:
+    """Never let this value out in a log line, a dead letter's header or `/status`."""
+    _redactor.register(value)
+
+
+def redact(text: str) -> str:
+    """The text without any registered credential."""
+    return _redactor.redact(text)
+
+
+class LineBudget(logging.Filter):
+    """Lets `LINES_BURST` lines through at once and `LINES_PER_S` in the long run; then tells how many it held
+    back. Errors pass always: they are about states, and states change seldom."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._tokens = float(LINES_BURST)
+        self._filled_at = clock()
+        self._left_out = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """True if this line may be written."""
+        now = self._clock()
+        self._tokens = min(LINES_BURST, self._tokens + (now - self._filled_at) * LINES_PER_S)
+        self._filled_at = now
+        if self._tokens < 1 and record.levelno < logging.ERROR:
+            self._left_out += 1
+            return False
+        self._tokens -= 1
+        if self._left_out:
+            record.lines_left_out = self._left_out
+            self._left_out = 0
+        return True
+
+
+def configure(
+    level: Level, form: Literal["json", "text", "auto"], stream: TextIO | None = None
+) -> logging.Handler:
+    """Send everything to `stream` (standard error) in that form. Called once, at the start of a command."""
+    out = stream if stream is not None else sys.stderr
+    as_text = form == "text" or (form == "auto" and out.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(allow=["lines_left_out"]),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.addFilter(LineBudget())
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[],
+            processors=[
+                *shared,
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *(_text(out) if as_text else _json()),
+                _redacted,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    # Each request to /metrics and each probe would be a line.
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    return handler
+
+
+def _json() -> list[Processor]:
+    return [
+        structlog.processors.format_exc_info,
+        _in_reading_order,
+        structlog.processors.JSONRenderer(serializer=_dumps),
+    ]
+
+
+def _in_reading_order(_logger: WrappedLogger, _name: str, line: EventDict) -> EventDict:
+    return {word: line.pop(word) for word in ("timestamp", "level", "event") if word in line} | dict(line)
+
+
+def _text(out: TextIO) -> list[Processor]:
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=24
+        )
+    ]
+
+
+def _dumps(value: object, **_: object) -> str:
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode("utf-8", "replace")
+
+
+def _redacted(_logger: WrappedLogger, _name: str, line: EventDict | str) -> str:
+    """Last of all, over the finished line: whatever came in by whatever way is covered."""
+    return redact(str(line))
