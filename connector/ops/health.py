@@ -1,7 +1,7 @@
 """The read-only HTTP server: is it alive, is it ready, what does it do.
 
-It asks a `StatusSource` and judges nothing itself. GET and HEAD only; nothing a caller sends is repeated in an
-answer, and an error is logged here, never shown there.
+It asks a `StatusSource` and judges nothing itself. GET and HEAD only; nothing a caller sends is repeated in
+an answer, and an error is logged here, never shown there.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import base64
 import hashlib
 import re
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from connector.ops.logs import redact
 
@@ -25,7 +26,6 @@ SHUTDOWN_S = 1.0
 BODY_BYTES_MAX = 1024  # nobody has a reason to send one
 
 Facts = Mapping[str, object]
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class StatusSource(Protocol):
@@ -84,11 +84,11 @@ class HealthServer:
             await self._runner.cleanup()
             self._runner = None
 
-    def _guarded(self) -> Callable[[web.Request, Answer], Awaitable[web.StreamResponse]]:
+    def _guarded(self) -> Middleware:
         @web.middleware
-        async def guarded(request: web.Request, answer: Answer) -> web.StreamResponse:
+        async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
             try:
-                return await answer(request)
+                return await handler(request)
             except web.HTTPException as refusal:
                 response = _json(refusal.status, {"error": refusal.reason})
                 if "Allow" in refusal.headers:

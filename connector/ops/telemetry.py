@@ -367,9 +367,9 @@ class Telemetry:
             self._show_halts()
 
     def _show_halts(self) -> None:
-        active = {self.halt_reason, *self.halted_partitions.values()} - {None}
-        for (reason,) in list(self._halted.values):
-            self._halted.set((reason,), 0)
+        active = {self.halt_reason, *self.halted_partitions.values()}
+        for known in list(self._halted.values):
+            self._halted.set(known, 0)
         for reason in active:
-            assert reason is not None
-            self._halted.set((reason,), 1)
+            if reason is not None:
+                self._halted.set((reason,), 1)

@@ -1,4 +1,4 @@
-"""Notices what nobody would report: a loop that hangs, a poll thread that died, a partition that stands still.
+"""Notices what nobody would report: a hanging loop, a dead poll thread, a partition that stands still.
 
 Only a dead loop or poll thread makes the process not alive, since only then a restart helps.
 """
