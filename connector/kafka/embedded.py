@@ -1,0 +1,200 @@
+"""A Kafka cluster inside this process, for the demo and the tests: no download, no Java, up in milliseconds.
+
+It is librdkafka's own mock cluster, which the wheel of confluent-kafka carries and its Python side does not
+show; we call its C functions. Clients of any kind, also in other processes, reach it by `bootstrap`.
+
+It is not Kafka. It keeps nothing after `close`, forgets old records (`PARTITION_KEEPS_BYTES`), creates every
+topic a client asks for, knows no transactions, no security, no offsets by time, and answers no request to
+create topics, describe their settings or delete records: `create_topic` and `delete_records` are its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from enum import IntEnum
+from types import TracebackType
+from typing import Any
+
+from confluent_kafka import KafkaError, cimpl
+
+PARTITION_KEEPS_BYTES = 4_000_000
+"""What a partition surely keeps; beyond it the oldest records are gone without a word, as by retention.
+librdkafka drops whole batches above 5 MiB (and above 100,000 batches), rdkafka_mock.c, `max_size`."""
+
+_pointer, _text, _id = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int32
+_FUNCTIONS: dict[str, tuple[type[Any] | None, list[type[Any]]]] = {
+    "rd_kafka_conf_new": (_pointer, []),
+    "rd_kafka_conf_set_log_cb": (None, [_pointer, _pointer]),
+    "rd_kafka_new": (_pointer, [ctypes.c_int, _pointer, _text, ctypes.c_size_t]),
+    "rd_kafka_destroy": (None, [_pointer]),
+    "rd_kafka_mock_cluster_new": (_pointer, [_pointer, ctypes.c_int]),
+    "rd_kafka_mock_cluster_destroy": (None, [_pointer]),
+    "rd_kafka_mock_cluster_bootstraps": (_text, [_pointer]),
+    "rd_kafka_mock_group_initial_rebalance_delay_ms": (None, [_pointer, ctypes.c_int32]),
+    "rd_kafka_mock_topic_create": (ctypes.c_int, [_pointer, _text, ctypes.c_int, ctypes.c_int]),
+    "rd_kafka_mock_partition_delete_records": (ctypes.c_int, [_pointer, _text, _id, ctypes.c_int64]),
+    "rd_kafka_mock_partition_set_leader": (ctypes.c_int, [_pointer, _text, _id, _id]),
+    "rd_kafka_mock_push_request_errors_array": (
+        None,
+        [_pointer, ctypes.c_int16, ctypes.c_size_t, ctypes.POINTER(ctypes.c_int)],
+    ),
+    "rd_kafka_mock_clear_request_errors": (None, [_pointer, ctypes.c_int16]),
+    "rd_kafka_mock_broker_set_down": (ctypes.c_int, [_pointer, _id]),
+    "rd_kafka_mock_broker_set_up": (ctypes.c_int, [_pointer, _id]),
+    "rd_kafka_mock_broker_set_rtt": (ctypes.c_int, [_pointer, _id, ctypes.c_int]),
+    "rd_kafka_mock_coordinator_set": (ctypes.c_int, [_pointer, _text, _text, _id]),
+}
+"""The C functions that we call: result and arguments (rdkafka.h, rdkafka_mock.h)."""
+
+_PRODUCER = 0  # rd_kafka_type_t
+
+
+class Api(IntEnum):
+    """Requests that can be made to fail, by Kafka's names and numbers for them (protocol guide, API keys)."""
+
+    PRODUCE = 0
+    FETCH = 1
+    LIST_OFFSETS = 2
+    METADATA = 3
+    OFFSET_COMMIT = 8
+    OFFSET_FETCH = 9
+    FIND_COORDINATOR = 10
+    JOIN_GROUP = 11
+    HEARTBEAT = 12
+    LEAVE_GROUP = 13
+    SYNC_GROUP = 14
+    INIT_PRODUCER_ID = 22
+    CONSUMER_GROUP_HEARTBEAT = 68
+
+
+class EmbeddedKafka:
+    """A mock cluster of `brokers` brokers with the ids 1 to `brokers`, on loopback ports of its own.
+
+    Groups form at once: there is no initial rebalance delay. It lives until `close` (or the end of a `with`);
+    calls after that are refused with `ValueError`. Raises `RuntimeError` where this machine's confluent-kafka
+    does not carry the mock cluster.
+    """
+
+    def __init__(self, brokers: int = 1) -> None:
+        self._brokers = range(1, brokers + 1)
+        self._lib = _library()
+        self._client: int | None = _client(self._lib)
+        cluster = self._lib.rd_kafka_mock_cluster_new(self._client, brokers)
+        if not cluster:
+            self._lib.rd_kafka_destroy(self._client)
+            raise RuntimeError(f"an embedded Kafka of {brokers} brokers could not be started")
+        self._cluster_or_none: int | None = cluster
+        self._lib.rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0)
+        self.bootstrap: str = self._lib.rd_kafka_mock_cluster_bootstraps(cluster).decode()
+        """`bootstrap.servers` for clients."""
+
+    def __enter__(self) -> EmbeddedKafka:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the cluster and everything in it; clients see their connections break. May be called twice."""
+        if self._cluster_or_none is not None:
+            self._lib.rd_kafka_mock_cluster_destroy(self._cluster_or_none)
+            self._cluster_or_none = None
+        if self._client is not None:
+            self._lib.rd_kafka_destroy(self._client)
+            self._client = None
+
+    def create_topic(self, name: str, partitions: int = 4) -> None:
+        """Create a topic, replicated to up to three brokers. Refused when it exists already.
+
+        Choose the partitions by volume: each keeps only `PARTITION_KEEPS_BYTES`.
+        """
+        replicas = min(3, len(self._brokers))
+        self._done(self._lib.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, replicas))
+
+    def delete_records(self, topic: str, partition: int, before: int) -> None:
+        """Forget a partition's records below the offset `before`, as retention does."""
+        self._done(
+            self._lib.rd_kafka_mock_partition_delete_records(self._cluster, topic.encode(), partition, before)
+        )
+
+    def fail_requests(self, api: Api, codes: Sequence[int]) -> None:
+        """Answer the next requests of this kind with these errors (`KafkaError` names), one each, in order.
+
+        `KafkaError._TRANSPORT` breaks the connection instead of answering. Zero lets one request pass. Asking
+        again adds to the end; `pass_requests` forgets what is left.
+        """
+        errors = (ctypes.c_int * len(codes))(*codes)
+        self._lib.rd_kafka_mock_push_request_errors_array(self._cluster, api, len(codes), errors)
+
+    def pass_requests(self, api: Api) -> None:
+        """Answer requests of this kind normally again."""
+        self._lib.rd_kafka_mock_clear_request_errors(self._cluster, api)
+
+    def broker_down(self, broker: int) -> None:
+        """Break the broker's connections and refuse new ones. It stays leader of what it leads."""
+        self._done(self._lib.rd_kafka_mock_broker_set_down(self._cluster, broker))
+
+    def broker_up(self, broker: int) -> None:
+        """Let clients reach the broker again; its records are still there."""
+        self._done(self._lib.rd_kafka_mock_broker_set_up(self._cluster, broker))
+
+    def set_rtt(self, ms: int) -> None:
+        """Let every broker take this long to answer; 0 is at once. Requests under way keep their time."""
+        for broker in self._brokers:
+            self._done(self._lib.rd_kafka_mock_broker_set_rtt(self._cluster, broker, ms))
+
+    def coordinator(self, group_id: str, broker: int) -> None:
+        """Make this broker the group's coordinator; the old one answers NOT_COORDINATOR from now on."""
+        self._done(
+            self._lib.rd_kafka_mock_coordinator_set(self._cluster, b"group", group_id.encode(), broker)
+        )
+
+    def leader(self, topic: str, partition: int, broker: int) -> None:
+        """Make this broker the partition's leader; the old one answers NOT_LEADER from now on."""
+        self._done(
+            self._lib.rd_kafka_mock_partition_set_leader(self._cluster, topic.encode(), partition, broker)
+        )
+
+    @property
+    def _cluster(self) -> int:
+        if self._cluster_or_none is None:
+            raise ValueError("this embedded Kafka is closed")
+        return self._cluster_or_none
+
+    @staticmethod
+    def _done(code: int) -> None:
+        if code != KafkaError.NO_ERROR:
+            raise ValueError(f"embedded Kafka refused: {KafkaError(code).str()}")
+
+
+def _library(path: str = cimpl.__file__) -> ctypes.CDLL:
+    """librdkafka, with the types of our functions set.
+
+    Looking a name up in the extension module finds it in the librdkafka that the module is linked with. So we
+    always speak to the copy that the Python client uses, wherever a wheel or a distribution has put it.
+    """
+    lib = ctypes.CDLL(path)
+    for name, (result, arguments) in _FUNCTIONS.items():
+        try:
+            function = getattr(lib, name)
+        except AttributeError:
+            raise RuntimeError(
+                f"this build of confluent-kafka has no embedded Kafka ({name} is missing in {path}): "
+                "use its Linux or macOS wheel, or a real broker"
+            ) from None
+        function.restype, function.argtypes = result, arguments
+    return lib
+
+
+def _client(lib: ctypes.CDLL) -> int:
+    """A client handle for the cluster to live in. It connects nowhere and logs nothing."""
+    conf = lib.rd_kafka_conf_new()
+    lib.rd_kafka_conf_set_log_cb(conf, None)
+    reason = ctypes.create_string_buffer(512)
+    client: int | None = lib.rd_kafka_new(_PRODUCER, conf, reason, len(reason))
+    if client is None:
+        raise RuntimeError(f"an embedded Kafka could not be started: {reason.value.decode()}")
+    return client
