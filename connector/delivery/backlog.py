@@ -1,0 +1,123 @@
+"""What waits to be sent, and who goes first. Decides only: no broker, no clock."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+
+from connector.delivery.batch import Batch
+from connector.delivery.splitter import Splitter
+
+NEVER = float("inf")
+
+
+class Backlog:
+    """Every batch that is not in flight.
+
+    First go those that were sent before (due retries, halves), then fresh ones, each in their order: what is
+    old holds the commit point. Refused batches wait for their turn to be halved. All of it is bounded from
+    outside: nothing gets in here that does not count against the byte budget of what is in flight.
+    """
+
+    def __init__(self) -> None:
+        self._fresh: deque[Batch] = deque()
+        self._again: deque[Batch] = deque()
+        self._later: list[tuple[float, int, Batch]] = []
+        self._refused: deque[Batch] = deque()
+        self._splitter = Splitter()
+        self._sequence = 0
+
+    # ── coming in ────────────────────────────────────────────────────────────────────────────────
+
+    def add_fresh(self, batch: Batch) -> None:
+        """A new batch, behind all others."""
+        self._fresh.append(batch)
+
+    def put_back(self, batch: Batch) -> None:
+        """A batch that could not be tried after all; it goes first."""
+        self._again.appendleft(batch)
+
+    def add_retry(self, batch: Batch, due: float) -> None:
+        """A batch that is sent again at `due`."""
+        self._sequence += 1
+        heapq.heappush(self._later, (due, self._sequence, batch))
+
+    def refuse(self, batch: Batch) -> None:
+        """A batch of several items that the vendor refused as a whole: halve it as soon as it may be."""
+        if batch.tree is None and not self._splitter.has_room:
+            self._refused.append(batch)
+            return
+        if batch.tree is None:
+            batch.tree = self._splitter.plant()
+        self._splitter.halved(batch.tree)
+        first, second = batch.halves()
+        self._again.append(first)
+        if first.follower is None:
+            self._again.append(second)
+
+    def end(self, batch: Batch) -> None:
+        """All items of this batch have their outcome: what waited for that goes on."""
+        if batch.follower is not None:
+            self._again.append(batch.follower)
+        if batch.tree is not None and self._splitter.ended(batch.tree) and self._refused:
+            self.refuse(self._refused.popleft())
+
+    # ── going out ────────────────────────────────────────────────────────────────────────────────
+
+    def take(self, now: float) -> Batch | None:
+        """The batch whose turn it is, if any."""
+        self._wake(now)
+        if self._again:
+            return self._again.popleft()
+        if self._fresh:
+            return self._fresh.popleft()
+        return None
+
+    def take_for_probe(self, now: float, failed_last: Batch | None) -> Batch | None:
+        """A batch to find out with whether the vendor is back: any but the one that failed last, if there is
+        another. A batch's own wait does not count here, the probe's interval has replaced it."""
+        batch = self._take_early(now)
+        if batch is None or batch is not failed_last:
+            return batch
+        another = self._take_early(now)
+        if another is None:
+            return batch
+        self.put_back(batch)
+        return another
+
+    def _take_early(self, now: float) -> Batch | None:
+        batch = self.take(now)
+        if batch is None and self._later:
+            return heapq.heappop(self._later)[2]
+        return batch
+
+    def _wake(self, now: float) -> None:
+        while self._later and self._later[0][0] <= now:
+            self._again.append(heapq.heappop(self._later)[2])
+
+    # ── what is there ────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def fresh(self) -> int:
+        """Batches never sent."""
+        return len(self._fresh)
+
+    @property
+    def retrying(self) -> int:
+        """Batches sent before: due, not yet due, or waiting to be halved."""
+        return len(self._again) + len(self._later) + len(self._refused)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a batch could leave at once."""
+        return bool(self._again or self._fresh)
+
+    @property
+    def can_probe(self) -> bool:
+        """Whether a batch could leave if its own wait did not count."""
+        return bool(self._again or self._fresh or self._later)
+
+    @property
+    def next_due(self) -> float:
+        """When the next retry is due; infinite if none waits."""
+        return self._later[0][0] if self._later else NEVER

@@ -1,0 +1,447 @@
+"""The heart of delivery: attempt, judge, then settle, send again, halve or stop.
+
+Does: tasks and timers on the event loop, one task for every request in flight and none for an item. How much,
+how fast, who goes first and whether again is decided in the files next door.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from random import Random
+from typing import assert_never
+
+import msgspec
+
+from connector.delivery.backlog import Backlog
+from connector.delivery.batch import BODY_KEPT, Batch, live_only
+from connector.delivery.batcher import NEVER, Batcher
+from connector.delivery.outlet import Outlet, Report, SenderStatus, Wire
+from connector.delivery.pace import FAILURES, Pace
+from connector.model.item import Item, Rejection
+from connector.model.verdict import Delivered, Halt, Partial, Reject, Retry, Split, Verdict
+from connector.vendors.contract import Destination, Limits, Response
+
+HALT_PROBE_S = 30.0
+"""How often a halt is tried again: a rotated key works within half a minute, at the cost of two calls."""
+
+WAITING_MIN = 8
+WAITING_PER_REQUEST = 2
+"""Fresh batches that may wait for each request that may be in flight: one to follow, one in reserve."""
+
+TICK_S = 0.001
+"""uvloop counts milliseconds and rounds; a timer that is early by half of one would spin until it is due."""
+
+
+class _Halted(msgspec.Struct, frozen=True):
+    reason: str
+    final: bool
+    """Only a restart ends it."""
+
+
+class Sender:
+    """Carries items to the vendor until each is delivered or refused for good, and tells the outlet.
+
+    Nothing is given up because it takes long: while a vendor is down, throttles or refuses our key, items
+    wait. Requests in flight and waits are bounded here; what waits for another attempt is bounded by the byte
+    budget of those who submit, for whom `room` and `nothing_can_leave` are there.
+
+    `limits` are the destination's with the operator's settings applied; `read_credentials` reads the secret
+    again and never raises. Build it on the running loop. The sender closes its transport.
+    """
+
+    def __init__(
+        self,
+        *,
+        destination: Destination,
+        url: str,
+        limits: Limits,
+        transport: Wire,
+        outlet: Outlet,
+        telemetry: Report,
+        read_credentials: Callable[[], Mapping[str, str]],
+        linger_s: float,
+        max_in_flight: int,
+        random: Random,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._destination = destination
+        self._url = url
+        self._transport = transport
+        self._outlet = outlet
+        self._telemetry = telemetry
+        self._read_credentials = read_credentials
+        self._now_ms = now_ms
+        self._batcher = Batcher(limits, linger_s)
+        self._backlog = Backlog()
+        self._pace = Pace(limits, max_in_flight, random)
+        self._throttles_alone = "throttled_identifier" in destination.reasons
+        self._failed_last: Batch | None = None
+        self._halted: _Halted | None = None
+        self._in_flight = 0
+        self._limit_told = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._roomy = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._time = self._loop.time
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = NEVER
+        self._broken: asyncio.Future[None] = self._loop.create_future()
+        self._closed = False
+
+    # ── what the pipeline calls ──────────────────────────────────────────────────────────────────
+
+    def submit(self, items: Sequence[Item]) -> None:
+        """Take these items over, in order. Never waits; ask `has_room` between submissions."""
+        now = self._time()
+        closed = False
+        for item in items:
+            full = self._batcher.add(item, now)
+            if full is not None:
+                self._backlog.add_fresh(Batch(full))
+                closed = True
+        if closed:
+            self._pump()
+        else:
+            self._wake_at(self._batcher.due)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether no more batches wait for their first attempt than will be needed soon."""
+        return self._backlog.fresh < max(WAITING_MIN, WAITING_PER_REQUEST * self._pace.limit)
+
+    async def room(self) -> None:
+        """Wait until there is room."""
+        while not self.has_room:
+            self._roomy.clear()
+            await self._roomy.wait()
+
+    def flush(self) -> None:
+        """Send what waits for company, without waiting longer."""
+        self._close_batch()
+        self._pump()
+
+    def nothing_can_leave(self, deadline: float) -> bool:
+        """Whether waiting until `deadline` (loop time) is pointless: halted, the vendor is down, or the gate
+        stays closed beyond it."""
+        return self._is_halted() or self._pace.breaker != "closed" or self._pace.gate_until > deadline
+
+    def halt(self, reason: str, detail: str) -> None:
+        """Stop sending until the process is restarted. What is in flight still counts. The first call tells
+        the outlet, any other does nothing."""
+        self._halt(Halt(reason, detail), final=True)
+
+    def snapshot(self) -> SenderStatus:
+        """How it stands, for people."""
+        now = self._time()
+        return SenderStatus(
+            state="halted" if self._is_halted() else self._pace.state(now),
+            halt_reason=self._halted.reason if self._halted is not None else None,
+            breaker=self._pace.breaker,
+            in_flight=self._in_flight,
+            limit=self._pace.limit,
+            waiting=self._backlog.fresh,
+            retrying=self._backlog.retrying,
+            gate_s=max(0.0, self._pace.gate_until - now),
+            last_failure=self._transport.last_failure,
+        )
+
+    async def run(self) -> None:
+        """Last as long as the sender works; raises the bug that broke it."""
+        await asyncio.shield(self._broken)
+
+    async def close(self, timeout_s: float = 5.0) -> None:
+        """Give up what is in flight, within `timeout_s`.
+
+        What is unsettled stays so, and is sent again by whoever reads it next. Nothing is reported any more.
+        """
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+        self._broken.cancel()
+        await self._transport.close()
+
+    # ── who leaves, and when ─────────────────────────────────────────────────────────────────────
+
+    def _pump(self) -> None:
+        """Start every request that may leave now, and set the timer for the first that may leave later."""
+        if self._closed:
+            return
+        now = self._time()
+        if self._batcher.due <= now:
+            self._close_batch()
+        while self._in_flight < self._pace.limit and self._start_next(now):
+            pass
+        self._wake_at(self._next_wake())
+        if self._pace.limit != self._limit_told:
+            self._limit_told = self._pace.limit
+            self._telemetry.concurrency_limit(self._limit_told)
+        if self.has_room:
+            self._roomy.set()
+
+    def _start_next(self, now: float) -> bool:
+        if self._is_halted() or self._pace.until > now:
+            return False
+        probing = self._pace.breaker == "open"
+        batch = self._next_batch(now, probing)
+        if batch is None:
+            return False
+        if self._is_halted():  # on the way to it, one record too many was refused
+            self._backlog.put_back(batch)
+            return False
+        self._pace.leaves(now)
+        if probing:
+            self._pace.probing()
+            self._telemetry.breaker_changed("half_open", "")
+        self._in_flight += 1
+        self._telemetry.requests_in_flight(self._in_flight)
+        self._spawn(self._attempt(batch, probing))
+        return True
+
+    def _next_batch(self, now: float, probing: bool) -> Batch | None:
+        """The next batch that still has something to send, and is not proven to be at fault."""
+        while True:
+            if probing:
+                batch = self._backlog.take_for_probe(now, self._failed_last)
+            else:
+                batch = self._backlog.take(now)
+            if batch is None:
+                return None
+            if not batch.drop_fenced():
+                self._end(batch)
+            elif not self._condemn(batch):
+                return batch
+
+    def _next_wake(self) -> float:
+        """When something may leave, or must be closed, that cannot now. An answer wakes us anyway."""
+        closing = self._batcher.due
+        if self._is_halted() or self._in_flight >= self._pace.limit:
+            return closing
+        held = self._pace.until
+        if self._pace.breaker == "open":
+            return min(closing, held) if self._backlog.can_probe else closing
+        if self._backlog.ready:
+            return min(closing, held)
+        return min(closing, max(held, self._backlog.next_due))
+
+    def _wake_at(self, at: float) -> None:
+        at += TICK_S
+        if self._timer_at <= at:
+            return  # it comes early then, which costs one look
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at, self._on_timer)
+        self._timer_at = at
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._timer_at = NEVER
+        self._pump()
+
+    def _close_batch(self) -> None:
+        items = self._batcher.close()
+        if items is not None:
+            self._backlog.add_fresh(Batch(items))
+
+    # ── attempt ──────────────────────────────────────────────────────────────────────────────────
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _attempt(self, batch: Batch, probing: bool) -> None:
+        """One request from its start to what follows from it. A bug here, or in the vendor's code, ends the
+        process: `run` raises it."""
+        try:
+            if probing:
+                await self._probe(batch)
+            else:
+                await self._send(batch)
+            self._in_flight -= 1
+            self._telemetry.requests_in_flight(self._in_flight)
+            self._pump()
+        except Exception as error:
+            self._break(error)
+
+    async def _send(self, batch: Batch, probing: bool = False) -> Verdict:
+        request = self._destination.request(batch.items)
+        batch.attempts += 1
+        sent_at = self._time()
+        response = await self._transport.send(request)
+        now = self._time()
+        items = len(batch.items)
+        verdict = self._destination.judge(batch.items, response, self._now_ms())
+        name, status = type(verdict).__name__.lower(), str(response.status or response.silence)
+        self._telemetry.request_done(name, status, now - sent_at, items, len(request.body))
+        breaker = self._pace.learn(verdict, items, sent_at, now, self._in_flight, probing)
+        if breaker is not None:
+            self._tell_breaker()
+        self._follow(verdict, batch, response, now)
+        return verdict
+
+    def _break(self, error: Exception) -> None:
+        self._closed = True
+        if not self._broken.done():
+            self._broken.set_exception(error)
+
+    # ── judge ────────────────────────────────────────────────────────────────────────────────────
+
+    def _follow(self, verdict: Verdict, batch: Batch, response: Response, now: float) -> None:
+        """Settle, send again, halve or stop."""
+        match verdict:
+            case Delivered():
+                self._deliver(batch.items)
+                self._end(batch)
+            case Partial():
+                self._settle_parts(verdict, batch, response, now)
+            case Retry():
+                self._retry(verdict, batch, response, now)
+            case Split() if len(batch.items) > 1:
+                self._backlog.refuse(batch)
+            case Split():
+                # The vendor's code breaks its contract here; a split must end all the same.
+                self._reject_all(batch, "vendor_rejected", "", response)
+            case Reject(reason, detail):
+                self._reject_all(batch, reason, detail, response)
+            case Halt():
+                self._backlog.put_back(batch)
+                self._halt(verdict, final=False)
+            case unreachable:
+                assert_never(unreachable)
+
+    def _settle_parts(self, verdict: Partial, batch: Batch, response: Response, now: float) -> None:
+        items, rejected, retry = batch.items, verdict.rejected, verdict.retry
+        self._deliver([item for at, item in enumerate(items) if at not in rejected and at not in retry])
+        for at, (reason, detail) in rejected.items():
+            self._reject(batch, items[at], reason, detail, response)
+        if not retry:
+            self._end(batch)
+            return
+        batch.keep([items[at] for at in sorted(retry)])
+        self._retry(Retry("server_error"), batch, response, now)
+
+    def _retry(self, verdict: Retry, batch: Batch, response: Response, now: float) -> None:
+        batch.failures += 1
+        if verdict.reason in FAILURES:
+            self._failed_last = batch
+            if response.status is not None and response.status >= 500:
+                batch.failed_by_5xx(response, now, self._pace.tally)
+        elif verdict.reason == "throttled":
+            gate_s = self._pace.close_gate(now, verdict.after_s)
+            if gate_s is not None:
+                self._telemetry.gate_closed(gate_s)
+            if self._throttles_alone:
+                batch.throttled(response, now, self._pace.tally)
+        wait_s = self._pace.wait_s(verdict, batch.failures, now)
+        self._telemetry.retry_scheduled(verdict.reason, wait_s)
+        self._backlog.add_retry(batch, now + wait_s)
+
+    def _condemn(self, batch: Batch) -> bool:
+        """Its next attempt is due: true when it is proven to be at fault, and has been halved or rejected."""
+        proof = batch.proven(self._pace.tally)
+        if proof is None:
+            return False
+        if len(batch.items) > 1:
+            self._backlog.refuse(batch)
+            return True
+        reason, answer = proof
+        self._reject_all(batch, reason, f"refused {batch.attempts} times while others passed", answer)
+        return True
+
+    # ── settle ───────────────────────────────────────────────────────────────────────────────────
+
+    def _deliver(self, items: list[Item]) -> None:
+        live = live_only(items)
+        if live:
+            self._outlet.delivered(live)
+
+    def _reject_all(self, batch: Batch, reason: str, detail: str, answer: Response) -> None:
+        for item in batch.items:
+            self._reject(batch, item, reason, detail, answer)
+        self._end(batch)
+
+    def _reject(self, batch: Batch, item: Item, reason: str, detail: str, answer: Response) -> None:
+        if live_only([item]):
+            body = answer.body[:BODY_KEPT]
+            rejection = Rejection(reason, detail, answer.status, body, item.id, batch.attempts)
+            self._outlet.rejected(item, rejection)
+
+    def _end(self, batch: Batch) -> None:
+        if batch is self._failed_last:
+            self._failed_last = None
+        self._backlog.end(batch)
+
+    # ── probe ────────────────────────────────────────────────────────────────────────────────────
+
+    async def _probe(self, batch: Batch) -> None:
+        """The breaker is half-open: the destination's own probe first, if it has one, then the batch."""
+        answer = await self._ask_vendor()
+        if answer is None or answer is True:
+            await self._send(batch, probing=True)
+            return
+        self._backlog.put_back(batch)
+        self._pace.probe_answered(isinstance(answer, Halt), self._time())
+        self._tell_breaker()
+        if isinstance(answer, Halt):
+            self._halt(answer, final=False)
+
+    async def _ask_vendor(self) -> Halt | bool | None:
+        """The vendor's answer to a call without side effects; None where it has none."""
+        request = self._destination.probe(self._url)
+        if request is None:
+            return None
+        return self._destination.judge_probe(await self._transport.send(request))
+
+    def _tell_breaker(self) -> None:
+        state = self._pace.breaker
+        self._telemetry.breaker_changed(state, self._transport.last_failure if state == "open" else "")
+
+    # ── halt ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _is_halted(self) -> bool:
+        return self._halted is not None
+
+    def _halt(self, halt: Halt, *, final: bool) -> None:
+        if self._halted is not None and (self._halted.final or not final):
+            return
+        recovering = self._halted is not None
+        self._halted = _Halted(halt.reason, final)
+        self._outlet.halted(halt.reason, halt.detail)
+        if not final and not recovering:
+            self._spawn(self._recover())
+
+    async def _recover(self) -> None:
+        """Halted: every 30 seconds read the secret again and see whether the vendor lets us in."""
+        try:
+            let_in = False
+            while not let_in:
+                await asyncio.sleep(HALT_PROBE_S)
+                self._transport.use_credentials(self._read_credentials())
+                let_in = await self._is_let_in()
+                if self._halted is None or self._halted.final:
+                    return
+            self._halted = None
+            self._pace.restart()
+            self._outlet.resumed()
+            self._pump()
+        except Exception as error:
+            self._break(error)
+
+    async def _is_let_in(self) -> bool:
+        answer = await self._ask_vendor()
+        if answer is not None:
+            return answer is True
+        self._close_batch()
+        batch = self._next_batch(self._time(), probing=True)
+        if batch is None:
+            return True  # nothing to find out with: the next batch will tell, alone, since the limit restarts
+        self._in_flight += 1
+        verdict = await self._send(batch)
+        self._in_flight -= 1
+        return not isinstance(verdict, Halt | Retry)
