@@ -7,6 +7,7 @@ words. What repeats is told once per `REPEAT_S` with the number of times it was 
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -20,6 +21,7 @@ REPEAT_S = 30.0
 """A warning that comes again and again is written this often: enough to see that it goes on."""
 REPEAT_KEYS_MAX = 512
 
+MAPPER_FRAMES = 3
 PARTITIONS_SHOWN = 20
 """Partitions named in one log line."""
 
@@ -78,6 +80,9 @@ class Telemetry:
         self._released = metrics.series("records_released_total")
         self._adjustments = metrics.series("adjustments_total")
         self._requests = metrics.series("requests_total")
+        self._requests_in_flight = metrics.series("requests_in_flight")
+        self._in_flight_bytes = metrics.series("in_flight_bytes")
+        self._in_flight_bytes_limit = metrics.series("in_flight_bytes_limit")
         self._retries = metrics.series("retries_total")
         self._dead_letters = metrics.series("dead_letters_total")
         self._lag = metrics.series("consumer_lag")
@@ -118,6 +123,14 @@ class Telemetry:
         """A mapper changed something that does not change the outcome."""
         self._adjustments.add((kind,))
 
+    def mapper_failed(self, event_id: str, error: Exception) -> None:
+        """A mapper has a bug; its event becomes a dead letter. We tell where the bug is, never what the event
+        held: an exception's text may quote it."""
+        frames = traceback.extract_tb(error.__traceback__)[-MAPPER_FRAMES:]
+        where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+        kind = type(error).__name__
+        self._warn("mapper_failed", kind, error=kind, event_id=event_id, where=" < ".join(reversed(where)))
+
     def dead_lettered(self, reason: str, coordinate: str) -> None:
         """A record became a dead letter."""
         self._dead_letters.add((reason,))
@@ -151,13 +164,13 @@ class Telemetry:
             bytes=body_bytes,
         )
 
-    def requests_in_flight(self, count: int) -> None:
+    def requests_in_flight(self, n: int) -> None:
         """So many requests are open now."""
-        self.metrics.series("requests_in_flight").set((), count)
+        self._requests_in_flight.set((), n)
 
-    def concurrency_limit(self, limit: int) -> None:
+    def concurrency_limit(self, n: int) -> None:
         """So many requests may be open now."""
-        self.metrics.series("concurrency_limit").set((), limit)
+        self.metrics.series("concurrency_limit").set((), n)
 
     def retry_scheduled(self, reason: str, wait_s: float) -> None:
         """A batch will be sent again."""
@@ -256,10 +269,10 @@ class Telemetry:
         """How old the record at a partition's frontier is; 0 without lag."""
         self._oldest.set((topic, partition), age_s)
 
-    def in_flight_bytes(self, count: int, limit: int) -> None:
+    def in_flight_bytes(self, n: int, limit: int) -> None:
         """Bytes held now, and the budget."""
-        self.metrics.series("in_flight_bytes").set((), count)
-        self.metrics.series("in_flight_bytes_limit").set((), limit)
+        self._in_flight_bytes.set((), n)
+        self._in_flight_bytes_limit.set((), limit)
 
     def schema_fetched(
         self, result: Literal["ok", "failed", "cached", "not_found"], schema_id: int, detail: str = ""

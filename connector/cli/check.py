@@ -1,0 +1,249 @@
+"""`connector check`: tries a configuration out, one line a finding, ok or what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+import typer
+
+from connector.cli.common import PROBLEMS_FOUND, ConfigFile, command, read_settings
+from connector.ops import logs
+
+if TYPE_CHECKING:
+    from connector.kafka.inspect import Cluster
+    from connector.settings import Settings
+
+STEP_S = 8.0
+"""Longest wait for one answer: a check that hangs is a check that is not run."""
+
+State = Literal["ok", "warning", "wrong"]
+
+app = command()
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One line: what was looked at, how it is, and what to do when it is not well."""
+
+    subject: str
+    state: State
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.state:<8} {self.subject:<18} {self.text}"
+
+
+@app.command()
+def check(
+    config: ConfigFile = None,
+    offline: Annotated[bool, typer.Option(help="Look at the configuration only.")] = False,
+) -> None:
+    """Try a configuration out: broker, topics, registry, dead-letter topic and the destination's key.
+
+    Sends no event and joins no group. Exit code 3 when something is wrong.
+
+    \b
+    Example:
+      connector check -c connector.yaml
+    """
+    settings = read_settings(config)
+    worst = 0
+    for finding in _findings(settings, config, offline):
+        print(logs.redact(str(finding)), flush=True)
+        worst = max(worst, PROBLEMS_FOUND if finding.state == "wrong" else 0)
+    raise typer.Exit(worst)
+
+
+def _findings(settings: Settings, config: Path | None, offline: bool) -> Iterator[Finding]:
+    name = settings.destination.name
+    where = str(config) if config is not None else "the environment"
+    yield Finding("configuration", "ok", f"{where}: {', '.join(settings.source.topics)} to {name}")
+    yield from _replay_warning(settings)
+    if offline:
+        return
+    yield from _kafka(settings)
+    yield from asyncio.run(_registry(settings))
+    yield from asyncio.run(_destination(settings))
+
+
+def _replay_warning(settings: Settings) -> Iterator[Finding]:
+    from connector.vendors import DESTINATIONS
+
+    destination = DESTINATIONS[settings.destination.name]
+    if settings.source.start_from == "earliest" and getattr(destination, "writes_to_customers", False):
+        yield Finding(
+            "source.start_from",
+            "warning",
+            "a new group begins with the oldest event, and this destination writes to customers: "
+            "set latest unless the topics hold only what should be sent now",
+        )
+
+
+# ── Kafka ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _kafka(settings: Settings) -> Iterator[Finding]:
+    from connector.kafka.inspect import Cluster, ClusterError
+
+    servers = settings.source.properties["bootstrap.servers"]
+    try:
+        with Cluster(settings.source.librdkafka(), settings.source.group_id, STEP_S) as cluster:
+            topics = cluster.topics()
+            yield Finding("broker", "ok", f"{servers} answers")
+            found = dict(_matching(settings, topics))
+            yield from _topics(settings, found)
+            yield from _offsets(settings, cluster, found)
+            yield from _dead_letters(settings, cluster, topics)
+    except ClusterError as error:
+        yield Finding(
+            "broker",
+            "wrong",
+            f"{servers}: {error}. Check source.properties: bootstrap.servers, security.protocol and sasl.*",
+        )
+
+
+def _matching(settings: Settings, topics: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    for source in settings.source.topics:
+        for name, partitions in topics.items():
+            if name == source or (source.startswith("^") and re.match(source, name)):
+                yield name, partitions
+
+
+def _topics(settings: Settings, found: Mapping[str, int]) -> Iterator[Finding]:
+    for source in settings.source.topics:
+        if source.startswith("^"):
+            names = [name for name in found if re.match(source, name)]
+            if names:
+                yield Finding("topic", "ok", f"{source} matches {', '.join(sorted(names)[:10])}")
+            else:
+                yield Finding("topic", "warning", f"{source} matches no topic yet")
+        elif source in found:
+            yield Finding("topic", "ok", f"{source} has {found[source]} partitions")
+        else:
+            yield Finding(
+                "topic", "wrong", f"{source} does not exist, or may not be seen: create it, or allow Describe"
+            )
+
+
+def _offsets(settings: Settings, cluster: Cluster, found: Mapping[str, int]) -> Iterator[Finding]:
+    from connector.kafka.inspect import ClusterError
+
+    group = settings.source.group_id
+    try:
+        offsets = cluster.committed(found.items())
+    except ClusterError as error:
+        yield Finding("consumer group", "wrong", f"{group}: {error}. The user needs Read on the group")
+        return
+    new = sum(offset is None for offset in offsets)
+    if new and settings.source.start_from == "fail":
+        yield Finding(
+            "consumer group",
+            "wrong",
+            f"{group} has no offset in {new} partitions, and source.start_from is fail: "
+            "set where to begin, or set the group's offsets",
+        )
+    elif new:
+        begins = settings.source.start_from
+        yield Finding(
+            "consumer group", "ok", f"{group} begins at {begins} in {new} of {len(offsets)} partitions"
+        )
+    else:
+        yield Finding("consumer group", "ok", f"{group} goes on where it stopped")
+
+
+def _dead_letters(settings: Settings, cluster: Cluster, topics: Mapping[str, int]) -> Iterator[Finding]:
+    from connector.kafka.inspect import ClusterError
+
+    topic = settings.dead_letter_topic
+    if topic not in topics:
+        yield Finding(
+            "dead-letter topic",
+            "wrong",
+            f"{topic} does not exist, or may not be seen: create it with cleanup.policy=delete",
+        )
+        return
+    try:
+        policy = cluster.topic_setting(topic, "cleanup.policy")
+    except ClusterError as error:
+        yield Finding(
+            "dead-letter topic", "warning", f"{topic} exists; its cleanup.policy could not be read: {error}"
+        )
+        return
+    if "compact" in policy:
+        yield Finding(
+            "dead-letter topic",
+            "wrong",
+            f"{topic} is compacted, so dead letters with equal keys would vanish: set cleanup.policy=delete",
+        )
+    else:
+        yield Finding("dead-letter topic", "ok", topic)
+
+
+# ── the registry and the destination ─────────────────────────────────────────────────────────────
+
+
+async def _registry(settings: Settings) -> list[Finding]:
+    import aiohttp
+
+    registry = settings.source.schema_registry
+    if registry.url is None:
+        return []
+    secret = registry.secret()
+    headers = {}
+    if secret is not None:
+        user, _, password = secret.read().partition(":")
+        headers["Authorization"] = aiohttp.BasicAuth(user, password, "utf-8").encode()
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=STEP_S)) as session,
+            session.get(
+                f"{registry.url.rstrip('/')}/subjects", headers=headers, allow_redirects=False
+            ) as answer,
+        ):
+            status = answer.status
+    except TimeoutError:
+        return [Finding("schema registry", "wrong", f"no answer within {STEP_S:g} s")]
+    except (aiohttp.ClientError, OSError) as error:
+        return [Finding("schema registry", "wrong", f"can't be reached: {type(error).__name__}")]
+    if status == 200:
+        return [Finding("schema registry", "ok", "answers")]
+    if status in (401, 403):
+        text = f"refuses the credentials ({status}): check source.schema_registry.auth or auth_file"
+    else:
+        text = f"answered {status} to /subjects: check source.schema_registry.url"
+    return [Finding("schema registry", "wrong", text)]
+
+
+async def _destination(settings: Settings) -> list[Finding]:
+    from connector.delivery.transport import Transport
+    from connector.model.verdict import Halt
+    from connector.settings import typed_options
+    from connector.vendors import DESTINATIONS
+
+    kind = DESTINATIONS[settings.destination.name]
+    options = typed_options(settings.destination.name, settings.destination.options)
+    destination = kind(options, settings.delivery.consent)
+    url = settings.destination.url or kind.url(options)
+    request = destination.probe(url)
+    if request is None:
+        return [Finding("destination", "warning", f"{kind.name} has no call without side effects: not tried")]
+    limits = msgspec.structs.replace(destination.limits, request_timeout_s=STEP_S)
+    credentials = kind.credentials(settings.destination.secret().read())
+    transport = Transport(url, credentials, limits, max_in_flight=1, proxy=settings.destination.proxy)
+    try:
+        response = await transport.send(request)
+    finally:
+        await transport.close()
+    if response.status is None:
+        return [Finding("destination", "wrong", f"no answer: {transport.last_failure}")]
+    verdict = destination.judge_probe(response)
+    if isinstance(verdict, Halt):
+        text = f"answered {response.status}, {verdict.reason}: check destination.url and the key"
+        return [Finding("destination", "wrong", text)]
+    if not verdict:
+        return [Finding("destination", "wrong", f"answered {response.status}: it is not well now; try again")]
+    return [Finding("destination", "ok", f"{kind.name} takes the key")]

@@ -1,0 +1,58 @@
+"""`connector config`: what can be configured, as a JSON Schema, a page and an example."""
+
+from __future__ import annotations
+
+import json
+
+from connector.cli.common import command
+
+app = command()
+
+
+@app.callback()
+def config() -> None:
+    """Print the configuration's JSON Schema, reference or example.
+
+    \b
+    Example:
+      connector config example > connector.yaml
+    """
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the file, for editors.
+
+    \b
+    Example:
+      connector config schema > connector.schema.json
+    """
+    from connector.settings.reference import json_schema
+
+    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@app.command()
+def reference() -> None:
+    """Print every setting with its default, range and reason, as Markdown.
+
+    \b
+    Example:
+      connector config reference > docs/configuration.md
+    """
+    from connector.settings.reference import markdown
+
+    print(markdown(), end="")
+
+
+@app.command()
+def example() -> None:
+    """Print a commented file that names every setting and loads as it is.
+
+    \b
+    Example:
+      connector config example > connector.yaml
+    """
+    from connector.settings.reference import example as text
+
+    print(text(), end="")

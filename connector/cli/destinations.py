@@ -1,0 +1,75 @@
+"""`connector destinations`: who can be sent to, within which limits, and what becomes of each event type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import ValidationError
+
+from connector.cli.common import command
+
+if TYPE_CHECKING:
+    from connector.vendors.contract import Destination
+
+app = command()
+
+
+@app.command()
+def destinations(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this one, in full.")] = None,
+) -> None:
+    """List the destinations; with a name, its limits, options and event table.
+
+    \b
+    Example:
+      connector destinations
+      connector destinations topsort
+    """
+    from connector.vendors import DESTINATIONS
+
+    if name is None:
+        for known, destination in DESTINATIONS.items():
+            sent = sum(not fate.startswith("skip") for fate in destination.events.values())
+            print(f"{known:<18} {sent} event types sent, order: {destination.ordering}")
+        return
+    if name not in DESTINATIONS:
+        raise typer.BadParameter(f"known: {', '.join(DESTINATIONS)}", param_hint="NAME")
+    print("\n".join(_describe(DESTINATIONS[name])))
+
+
+def _describe(destination: type[Destination]) -> list[str]:
+    lines = [destination.name, "", "limits"]
+    lines += _columns(_limits(destination))
+    lines += ["", "options"]
+    fields = destination.Options.model_fields
+    lines += _columns((option, field.description or "") for option, field in fields.items())
+    lines += ["", "events"]
+    lines += _columns(destination.events.items())
+    lines += ["", "reasons for a skip or a dead letter"]
+    lines += [f"  {reason}" for reason in sorted(destination.reasons)]
+    return lines
+
+
+def _limits(destination: type[Destination]) -> Iterator[tuple[str, str]]:
+    try:
+        options = destination.Options()
+    except ValidationError:
+        yield "", "depend on its options, which have no defaults"
+        return
+    limits = destination(options).limits
+    yield "items a request", str(limits.items_max)
+    for kind, most in limits.per_kind.items():
+        yield f"{kind} a request", str(most)
+    yield "bytes a request", f"{limits.body_bytes_max:,}"
+    rate = limits.requests_per_second
+    yield "requests a second", "no published number" if rate is None else f"{rate:g}"
+    yield "time a request", f"{limits.request_timeout_s:g} s"
+    yield "address", destination.url(options)
+
+
+def _columns(rows: Iterable[tuple[str, str]]) -> list[str]:
+    pairs = list(rows)
+    width = max((len(left) for left, _ in pairs), default=0)
+    return [f"  {left:<{width}}  {right}".rstrip() for left, right in pairs]

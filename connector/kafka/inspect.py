@@ -1,0 +1,94 @@
+"""Looks at a cluster before anything is consumed from it: can it be reached, what topics are there.
+
+Joins no group and changes nothing. Every call is bounded in time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import TimeoutError as NoAnswer
+from types import TracebackType
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, though not by name
+    AdminClient,
+    ConfigResource,
+    ResourceType,
+)
+
+OFFSET_NONE = -1001  # librdkafka's number for "the group has no offset here"
+
+_silent = logging.getLogger("connector.inspect")
+_silent.addHandler(logging.NullHandler())
+_silent.propagate = False
+
+
+class ClusterError(Exception):
+    """The cluster gave no usable answer; the text says why, for people."""
+
+
+class Cluster:
+    """One look at a cluster with a consumer's properties and its group. Close it, or use `with`.
+
+    Raises ClusterError for properties that librdkafka refuses, and from every call that gets no answer.
+    """
+
+    def __init__(self, properties: Mapping[str, str], group_id: str, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._properties: dict[str, str | int | float | bool] = {**properties}
+        self._errors: list[str] = []
+        given = {**properties, "group.id": group_id, "enable.auto.commit": "false"}
+        try:
+            self._consumer = Consumer({**given, "error_cb": self._note}, logger=_silent)
+        except (KafkaException, ValueError, TypeError) as error:
+            raise ClusterError(_words(error)) from None
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._consumer.close()
+
+    def topics(self) -> dict[str, int]:
+        """Every topic that we may see → its number of partitions."""
+        try:
+            found = self._consumer.list_topics(timeout=self._timeout_s)
+        except KafkaException as error:
+            self._consumer.poll(0)  # serves error_cb, which knows more than the call: a wrong password, say
+            raise ClusterError("; ".join(self._errors) or _words(error)) from None
+        return {name: len(topic.partitions) for name, topic in found.topics.items() if topic.error is None}
+
+    def committed(self, topics: Iterable[tuple[str, int]]) -> Sequence[int | None]:
+        """The group's offset of each partition of these topics (name, partitions); None where it has none."""
+        places = [TopicPartition(name, number) for name, partitions in topics for number in range(partitions)]
+        try:
+            answers = self._consumer.committed(places, timeout=self._timeout_s)
+        except KafkaException as error:
+            raise ClusterError(_words(error)) from None
+        return [None if place.offset == OFFSET_NONE else place.offset for place in answers]
+
+    def topic_setting(self, topic: str, name: str) -> str:
+        """A topic's setting, `cleanup.policy` for example."""
+        admin = AdminClient(self._properties, logger=_silent)
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        future = admin.describe_configs([resource], request_timeout=self._timeout_s)[resource]
+        try:
+            return str(future.result(self._timeout_s)[name].value)
+        except NoAnswer:
+            raise ClusterError("no answer in time") from None
+        except KafkaException as error:
+            raise ClusterError(_words(error)) from None
+
+    def _note(self, error: KafkaError) -> None:
+        text = error.str()
+        if text not in self._errors and len(self._errors) < 3:
+            self._errors.append(text)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, KafkaException) and error.args and isinstance(error.args[0], KafkaError):
+        return str(error.args[0].str())
+    return str(error)
