@@ -154,7 +154,7 @@ def _words(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
         case "dict_type" | "model_type" | "model_attributes_type":
             return "must be a section of keys and values", ""
         case "list_type":
-            return "must be a list", ""
+            return "must be a list", 'for example ["a", "b"]'
         case "greater_than":
             return f"must be above {number(context['gt'])}", _purpose(detail["loc"], model)
         case "greater_than_equal":

@@ -77,8 +77,7 @@ def _formats(given: object) -> object:
     words = given.values() if isinstance(given, dict) else [given]
     for word in words:
         if not isinstance(word, str) or word not in FORMATS:
-            hint = did_you_mean(word, FORMATS) if isinstance(word, str) else f"known: {', '.join(FORMATS)}"
-            raise wrong("is not a format, nor a map of topics to formats", hint)
+            raise wrong("is not a format, nor a map of topics to formats", f"known: {', '.join(FORMATS)}")
     return given
 
 
