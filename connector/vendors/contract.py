@@ -41,7 +41,7 @@ class Refused(msgspec.Struct, frozen=True, gc=False):
     adjustments: Sequence[str] = ()
 
 
-Mapping_ = Mapped | Skipped | Refused
+MapResult = Mapped | Skipped | Refused
 
 # ── what a vendor accepts ────────────────────────────────────────────────────────────────────────
 
@@ -138,7 +138,7 @@ class Destination(Protocol):
     def credentials(api_key: str) -> Mapping[str, str]:
         """The headers that carry the key."""
 
-    def map(self, event: Event, now_ms: int) -> Mapping_:
+    def map(self, event: Event, now_ms: int) -> MapResult:
         """An event's items, or why there are none. Pure; `now_ms` only for rules a contract states."""
 
     def request(self, items: Sequence[Item]) -> Request:

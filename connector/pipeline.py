@@ -1,0 +1,328 @@
+"""The story: poll → decode → map → batch → send → judge → settle → commit, top to bottom.
+
+Everything here runs on the event loop and reads in the order a record lives. The Kafka room calls in with what
+it polled and what it lost (`Listener`), the delivery room with what the vendor said (`Outlet`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+
+from connector.codec.decoder import Decoder, NeedSchema, Tombstone, Undecodable
+from connector.codec.registry import Registry
+from connector.delivery.flood import FloodGuard
+from connector.delivery.sender import Sender
+from connector.delivery.settlement import Settlement
+from connector.drain import Drain
+from connector.kafka.assignment import Assignment, Partition
+from connector.kafka.budget import Budget
+from connector.kafka.consumer import PollThread
+from connector.kafka.dead_letter import DeadLetters
+from connector.model.event import Event
+from connector.model.item import Item, Rejection, Ticket
+from connector.model.outcome import Outcome
+from connector.model.record import Lease, Record
+from connector.ops.telemetry import Telemetry
+from connector.vendors.contract import Destination, Mapped, MapResult, Refused, Skipped
+
+DECODE_SLICE = 64
+"""Records decoded and mapped before the loop may turn: about 1 ms, so a slice never delays an answer."""
+
+CONGESTED_S = 0.1
+"""How long the sender may be full before partitions are paused. Shorter, and every burst would throw
+prefetched records away; longer, and the poll thread would trickle records into a full house."""
+
+COMMIT_EVERY_S = 1.0
+DRAIN_TICK_S = 0.1
+
+
+class Pipeline:
+    """Carries records from Kafka to the vendor and gives every one of them exactly one outcome.
+
+    A record is *in flight* from `polled` until it is settled; its partition's frontier waits for it. What
+    comes late for a fenced partition is inert. Nothing here waits for Kafka: commands go to the poll thread,
+    answers come back as calls.
+    """
+
+    def __init__(
+        self,
+        *,
+        decoder: Decoder,
+        registry: Registry | None,
+        destination: Destination,
+        assignment: Assignment,
+        budget: Budget,
+        dead_letters: DeadLetters,
+        flood: FloodGuard,
+        telemetry: Telemetry,
+        drain_timeout_s: float,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._decoder = decoder
+        self._registry = registry
+        self._destination = destination
+        self._assignment = assignment
+        self._budget = budget
+        self._dead_letters = dead_letters
+        self._flood = flood
+        self._telemetry = telemetry
+        self._drain_timeout_s = drain_timeout_s
+        self._now_ms = now_ms
+        self._settlement = Settlement(self._settled_items)
+        self._intake: deque[list[Record]] = deque()
+        self._arrived = asyncio.Event()
+        self._parked: dict[Lease, deque[Ticket]] = {}
+        self._fetching: dict[int, asyncio.Task[None]] = {}
+        self._drains: list[Drain] = []
+        self._paused: frozenset[Lease] = frozenset()
+        self._congested = False
+        self._halted: str | None = None
+        self._failure: BaseException | None = None
+        self._sender: Sender
+        self._poll: PollThread
+
+    def connect(self, sender: Sender, poll: PollThread) -> None:
+        """Give the pipeline its two neighbours, which need it themselves to be built."""
+        self._sender = sender
+        self._poll = poll
+
+    # ── poll ─────────────────────────────────────────────────────────────────────────────────────
+
+    def polled(self, records: list[Record]) -> None:
+        """One slice from the poll thread; it is worked off by `run`, in order."""
+        self._intake.append(records)
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Work slices off for as long as the process lives."""
+        while True:
+            while not self._intake:
+                self._arrived.clear()
+                await self._arrived.wait()
+            records = self._intake.popleft()
+            for start in range(0, len(records), DECODE_SLICE):
+                self._take(records[start : start + DECODE_SLICE])
+                await self._room()
+            self._poll.taken()
+
+    async def _room(self) -> None:
+        """Let the loop turn, and hold the intake while the sender is full: backpressure begins here."""
+        if self._sender.has_room:
+            await asyncio.sleep(0)
+            return
+        try:
+            await asyncio.wait_for(self._sender.room(), CONGESTED_S)
+        except TimeoutError:
+            self._congested = True
+            self._balance()
+            await self._sender.room()
+            self._congested = False
+            self._balance()
+
+    def _take(self, records: list[Record]) -> None:
+        now_ms = self._now_ms()
+        for record in records:
+            lease = record.lease
+            partition = self._assignment.get(lease)
+            if partition is None or partition.draining:
+                continue  # handed back: whoever gets the partition next reads it again
+            ticket = Ticket(record, cost=record.size)
+            partition.take(record.offset, record.timestamp_ms, ticket.cost)
+            self._telemetry.consumed(lease.topic, 1)
+            if lease in self._parked:
+                self._parked[lease].append(ticket)
+            else:
+                self._decode(ticket, now_ms)
+        self._balance()
+
+    # ── decode ───────────────────────────────────────────────────────────────────────────────────
+
+    def _decode(self, ticket: Ticket, now_ms: int) -> bool:
+        """Decode and pass on; False when the partition must wait for a schema first."""
+        match self._decoder.decode(ticket.record):
+            case Tombstone():
+                self._settle(ticket, "skipped", "tombstone", now_ms)
+            case Undecodable(reason, detail):
+                self._refuse(ticket, reason, detail)
+            case NeedSchema(schema_id):
+                self._park(ticket, schema_id)
+                return False
+            case event:
+                self._map(ticket, event, now_ms)
+        return True
+
+    def _park(self, ticket: Ticket, schema_id: int) -> None:
+        """The registry must be asked: the whole partition waits, so that its order is kept."""
+        self._parked.setdefault(ticket.record.lease, deque()).appendleft(ticket)
+        if schema_id not in self._fetching:
+            self._fetching[schema_id] = asyncio.create_task(self._fetch(schema_id))
+
+    async def _fetch(self, schema_id: int) -> None:
+        assert self._registry is not None, "a decoder without a registry never asks for a schema"
+        await self._registry.fetch(schema_id)
+        del self._fetching[schema_id]
+        for lease in list(self._parked):
+            self._unpark(lease)
+
+    def _unpark(self, lease: Lease) -> None:
+        waiting = self._parked.pop(lease)
+        now_ms = self._now_ms()
+        while waiting:
+            if not self._decode(waiting.popleft(), now_ms):
+                self._parked[lease].extend(waiting)
+                return
+
+    # ── map ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _map(self, ticket: Ticket, event: Event, now_ms: int) -> None:
+        ticket.event_id = event.event_id
+        ticket.event_type = event.event_type
+        result = self._ask_mapper(event, now_ms)
+        for kind in result.adjustments:
+            self._telemetry.adjusted(kind)
+        match result:
+            case Mapped(items):
+                ticket.open = len(items)
+                cost = 0
+                for item in items:
+                    item.ticket = ticket
+                    cost += len(item.body)
+                ticket.cost += cost
+                self._assignment[ticket.record.lease].add_bytes(cost)
+                self._sender.submit(items)
+            case Skipped(reason):
+                self._settle(ticket, "skipped", reason, now_ms)
+            case Refused(reason, path):
+                self._refuse(ticket, reason, path)
+
+    def _ask_mapper(self, event: Event, now_ms: int) -> MapResult:
+        """A mapper may be anybody's code, and a bug in it concerns one event: that one becomes a dead letter,
+        and if it concerns them all, the flood guard halts."""
+        try:
+            return self._destination.map(event, now_ms)
+        except Exception as error:
+            self._telemetry.mapper_failed(event.event_id, error)
+            return Refused("invalid_event", f"mapper failed: {type(error).__name__}")
+
+    # ── batch, send, judge: the delivery room; it answers here ───────────────────────────────────
+
+    def delivered(self, items: Sequence[Item]) -> None:
+        """The vendor took these."""
+        self._settlement.deliver(items)
+
+    def rejected(self, item: Item, rejection: Rejection) -> None:
+        """The vendor will never take this one."""
+        self._settlement.reject(item, rejection)
+
+    def halted(self, reason: str, detail: str) -> None:
+        """Nothing is sent until a person acts, or a rotated key works."""
+        self._halted = reason
+        self._telemetry.halted(reason, detail)
+        self._balance()
+
+    def resumed(self) -> None:
+        """The probe passed: go on where we stopped."""
+        self._halted = None
+        self._telemetry.resumed()
+        self._balance()
+
+    # ── settle ───────────────────────────────────────────────────────────────────────────────────
+
+    def _settled_items(self, ticket: Ticket) -> None:
+        """The last item of a record was settled."""
+        if ticket.rejections:
+            self._dead_letter(ticket)
+        else:
+            self._settle(ticket, "delivered", "", self._now_ms())
+
+    def _refuse(self, ticket: Ticket, reason: str, detail: str) -> None:
+        ticket.rejections = (Rejection(reason, detail),)
+        self._dead_letter(ticket)
+
+    def _dead_letter(self, ticket: Ticket) -> None:
+        """Write the record aside; it is settled when Kafka has acknowledged it.
+
+        The record that would make it a flood stays open, and so does every one after it: somebody must look.
+        """
+        if not ticket.record.lease.live:
+            return
+        if self._halted == "dead_letter_flood" or not self._flood.admit(rejected=True):
+            reason = ticket.rejections[0].reason
+            self._sender.halt("dead_letter_flood", f"too many records are refused, the last with {reason}")
+            return
+        self._dead_letters.write(ticket, lambda: self._dead_lettered(ticket))
+
+    def _dead_lettered(self, ticket: Ticket) -> None:
+        reason = ticket.rejections[0].reason
+        self._telemetry.dead_lettered(reason, ticket.record.coordinate)
+        self._settle(ticket, "dead_lettered", reason, self._now_ms())
+
+    def _settle(self, ticket: Ticket, outcome: Outcome, reason: str, now_ms: int) -> None:
+        record = ticket.record
+        lease = record.lease
+        if not lease.live:
+            return
+        if outcome != "dead_lettered":
+            self._flood.admit(rejected=False)
+        self._assignment[lease].settle(record.offset, ticket.cost)
+        self._telemetry.settled(lease.topic, outcome, reason)
+        self._telemetry.delivery_delayed((now_ms - record.timestamp_ms) / 1000)
+        if self._drains:
+            self._end_drains()
+
+    # ── commit ───────────────────────────────────────────────────────────────────────────────────
+
+    def commit(self) -> None:
+        """Tell Kafka how far we are, for every partition that moved."""
+        offsets = self._assignment.to_commit()
+        if offsets:
+            self._poll.commit(offsets)
+
+    def committed(self, offsets: Mapping[Lease, int], error: str | None) -> None:
+        """Kafka's answer to a commit. A refused one is offered again within a second."""
+        self._telemetry.committed(len(offsets), error)
+        self._assignment.committed(offsets, error is None)
+
+    # ── assignment: what the group gives and takes ───────────────────────────────────────────────
+
+    def assigned(self, leases: Sequence[tuple[Lease, int | None]]) -> None:
+        """Partitions are ours from here on."""
+        for lease, start in leases:
+            self._assignment.add(lease, start)
+        self._telemetry.rebalanced("assigned", [_name(lease) for lease, _ in leases])
+        self._balance()
+
+    def revoked(self, leases: Sequence[Lease], drained: Future[Mapping[Lease, int]]) -> None:
+        """Feed these partitions no more, send what is queued, and answer with what may be committed."""
+        for lease in leases:
+            self._assignment[lease].draining = True
+        self._sender.flush()
+        now = asyncio.get_running_loop().time()
+        self._drains.append(Drain(tuple(leases), drained, now, now + self._drain_timeout_s))
+        self._end_drains()
+
+    def fenced(self, leases: Sequence[Lease], lost: bool) -> None:
+        """These partitions are somebody else's now; what is still open of them is released."""
+        for lease in leases:
+            partition = self._assignment.remove(lease)
+            self._parked.pop(lease, None)
+            self._telemetry.released(lease.topic, partition.open_count)
+        self._telemetry.rebalanced("lost" if lost else "revoked", [_name(lease) for lease in leases])
+        self._balance()
+
+    def offset_lost(self, lease: Lease, detail: str) -> None:
+        """Kafka no longer has the offset where this partition should go on; it waits for a person."""
+        self._assignment[lease].halted = "offset_lost"
+        self._telemetry.partition_halted(lease.topic, lease.partition, "offset_lost", detail)
+
+    def ends(self, ends: Mapping[Lease, int]) -> None:
+        """Log ends, for the lag."""
+        self._assignment.ends(ends)
+
+    def poll_failed(self, error: BaseException) -> None:
+        """The poll thread is dead, and so are we."""
+        self._failure = error
