@@ -22,7 +22,8 @@ from connector.vendors.contract import ProbePolicy
 BreakerState = Literal["closed", "open", "half_open"]
 
 LAST = 100
-"""Attempts looked back on. At 30 % random failures half of 100 fail once in 50,000 looks, of 20 in 60."""
+"""Attempts looked back on. At 30 % random failures half of 100 fail in 1 look of 45,000, half of 20 in 1 of
+20: enough to stay closed, few enough to open within one round of requests."""
 
 WITHIN_S = 10.0
 """How old an attempt may be to count: what is down shows it in seconds; an old failure says nothing."""

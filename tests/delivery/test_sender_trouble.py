@@ -1,0 +1,380 @@
+"""The sender when the vendor is down, throttles, refuses our key, or chokes on one event."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+import msgspec
+import pytest
+
+from connector.model.item import Item
+from connector.vendors.contract import ProbePolicy, Response
+from tests.delivery.acme import LIMITS, Acme, item
+from tests.delivery.rig import Rig
+from tests.delivery.virtual_time import run
+
+OK = Response(200)
+DOWN = Response(503)
+
+
+def items(count: int, prefix: str = "i") -> list[Item]:
+    return [item(f"{prefix}{n}") for n in range(count)]
+
+
+def submit_batches(rig: Rig, batches: int, prefix: str = "") -> int:
+    for at in range(batches):
+        rig.sender.submit(items(10, f"{prefix}{at}-"))
+    return batches * 10
+
+
+async def trickle(rig: Rig, every_s: float) -> None:
+    """Other traffic: one batch of ten after another, for ever."""
+    at = 0
+    while True:
+        rig.sender.submit(items(10, f"other{at}-"))
+        at += 1
+        await asyncio.sleep(every_s)
+
+
+# ── outage ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("silence", [DOWN, Response(None, silence="timeout")])
+def test_an_outage_of_hours_costs_no_event_and_ends_alone(silence: Response) -> None:
+    """While the vendor is down everything waits; when it is back all is delivered, nothing rejected."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        up_at = loop.time() + 6 * 3600
+        rig = Rig(lambda ids: OK if loop.time() > up_at else silence)
+        total = submit_batches(rig, 30)
+        await asyncio.sleep(6 * 3600)
+        assert rig.settled == 0
+        assert rig.sender.nothing_can_leave(loop.time() + 1e6)
+        assert rig.sender.snapshot().state == "breaker_open"
+        assert len(rig.wire.sent) < 500  # the vendor is left in peace: about one probe a minute
+        await rig.until_settled(total, within_s=600)
+        assert rig.outcomes.rejections == {}
+        assert rig.told.breaker[-1] == "closed"
+        assert not rig.sender.nothing_can_leave(loop.time())
+
+    run(main())
+
+
+def test_an_open_breaker_probes_with_one_real_batch_at_growing_intervals() -> None:
+    """One request at a time, later and later, up to the destination's cap."""
+
+    async def main() -> None:
+        limits = msgspec.structs.replace(LIMITS, probe=ProbePolicy(first_s=15.0, cap_s=300.0))
+        rig = Rig(lambda ids: DOWN, limits=limits)
+        submit_batches(rig, 30)
+        await asyncio.sleep(3000)
+        opened = len(rig.wire.sent) - rig.told.breaker.count("half_open")
+        probes = [at for at, _ in rig.wire.sent[opened:]]
+        assert len(probes) > 8
+        gaps = [later - earlier for earlier, later in pairwise(probes)]
+        expected = [30.0, 60.0, 120.0, 240.0, 300.0, 300.0, 300.0]
+        for gap, least in zip(gaps, expected, strict=False):
+            assert least <= gap <= 1.2 * least + 0.1
+
+    run(main())
+
+
+def test_a_probe_is_never_the_batch_that_failed_last_if_another_waits() -> None:
+    """One bad batch cannot keep the breaker open for all others."""
+
+    async def main() -> None:
+        rig = Rig(lambda ids: DOWN)
+        submit_batches(rig, 12)
+        await asyncio.sleep(1200)
+        first = next(at for at, state in enumerate(rig.told.breaker) if state == "half_open")
+        assert first == 1
+        opened = len(rig.wire.sent) - rig.told.breaker.count("half_open")
+        probed = [ids[0] for _, ids in rig.wire.sent[opened:]]
+        assert all(earlier != later for earlier, later in pairwise(probed))
+
+    run(main())
+
+
+def test_a_single_waiting_batch_is_probed_with_all_the_same() -> None:
+    """On a quiet system the batch that failed last is the only one there is."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        up_at = loop.time() + 300
+        rig = Rig(lambda ids: OK if loop.time() > up_at else DOWN)
+        rig.sender.submit(items(1))
+        await rig.until_settled(1, within_s=300 + 75)
+        assert "open" in rig.told.breaker
+
+    run(main())
+
+
+def test_where_there_is_a_harmless_probe_it_must_pass_before_a_real_batch() -> None:
+    """No event is risked on a vendor whose own probe fails."""
+
+    async def main() -> None:
+        healthy = False
+
+        def answer(ids: list[str]) -> Response:
+            if ids == ["probe"]:
+                return OK if healthy else DOWN
+            return OK if healthy else DOWN
+
+        rig = Rig(answer, destination=Acme(probes=True))
+        total = submit_batches(rig, 30)
+        await asyncio.sleep(30)
+        first = next(at for at, (_, ids) in enumerate(rig.wire.sent) if ids == ["probe"])
+        await asyncio.sleep(600)
+        assert all(ids == ["probe"] for _, ids in rig.wire.sent[first:])
+        healthy = True
+        await rig.until_settled(total, within_s=120)
+        assert rig.outcomes.rejections == {}
+
+    run(main())
+
+
+def test_a_probe_that_says_the_key_is_wrong_halts() -> None:
+    """401 to the probe is a halt, not an outage."""
+
+    async def main() -> None:
+        rig = Rig(lambda ids: Response(401) if ids == ["probe"] else DOWN, destination=Acme(probes=True))
+        submit_batches(rig, 30)
+        await asyncio.sleep(60)
+        assert rig.outcomes.halts == [("auth", "key refused")]
+        assert rig.sender.snapshot().state == "halted"
+
+    run(main())
+
+
+def test_after_an_outage_the_load_grows_from_one() -> None:
+    """A vendor that just came back is not met by everything that waited."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        up_at = loop.time() + 60
+        rig = Rig(lambda ids: OK if loop.time() > up_at else DOWN, max_in_flight=32, latency_s=1.0)
+        total = submit_batches(rig, 200)
+        await asyncio.sleep(60)
+        rig.wire.most_in_flight = 0
+        while "closed" not in rig.told.breaker:  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(0.9)
+        assert rig.wire.most_in_flight <= 2
+        await rig.until_settled(total)
+        assert rig.wire.most_in_flight > 4
+
+    run(main())
+
+
+# ── throttling ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_when_one_request_is_throttled_everybody_waits_as_long_as_the_vendor_says() -> None:
+    """The gate is shared; with jitter upwards only."""
+
+    async def main() -> None:
+        answers = [Response(429, {"retry-after": "20"})]
+        rig = Rig(lambda ids: answers.pop() if answers else OK, max_in_flight=1)
+        total = submit_batches(rig, 5)
+        await asyncio.sleep(10)
+        loop = asyncio.get_running_loop()
+        assert rig.sender.snapshot().state == "gated"
+        assert rig.sender.nothing_can_leave(loop.time() + 5)
+        assert not rig.sender.nothing_can_leave(loop.time() + 60)
+        await rig.until_settled(total)
+        throttled_at = rig.wire.sent[0][0] + 0.05
+        next_at = rig.wire.sent[1][0]
+        assert 20.0 <= next_at - throttled_at <= 24.1
+        assert rig.told.breaker == []
+
+    run(main())
+
+
+def test_throttling_for_hours_costs_no_event() -> None:
+    """429 to everything is not a bad event, even where single identifiers can be throttled."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + 4 * 3600
+        limits = msgspec.structs.replace(LIMITS, items_max=1)
+        rig = Rig(lambda ids: OK if loop.time() > until else Response(429), limits=limits)
+        rig.sender.submit(items(40))
+        await rig.until_settled(40, within_s=5 * 3600)
+        assert rig.outcomes.rejections == {}
+        assert rig.told.breaker == []
+
+    run(main())
+
+
+def test_an_identifier_that_is_throttled_alone_is_given_up_after_ten_answers() -> None:
+    """Moloco's exception: ten times 429 while others pass means that identifier, not our rate."""
+
+    async def main() -> None:
+        limits = msgspec.structs.replace(LIMITS, items_max=1)
+        rig = Rig(lambda ids: Response(429) if ids == ["default"] else OK, limits=limits)
+        others = asyncio.create_task(trickle(rig, 5.0))
+        rig.sender.submit([item("default")])
+        await asyncio.sleep(3600)
+        others.cancel()
+        assert list(rig.outcomes.rejections) == ["default"]
+        assert rig.outcomes.rejections["default"].reason == "throttled_identifier"
+        assert len(rig.sent_with("default")) >= 10
+
+    run(main())
+
+
+# ── halt ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("probes", [False, True])
+def test_a_refused_key_halts_and_a_rotated_one_resumes_alone(probes: bool) -> None:
+    """Nothing is sent but a try every 30 s with the secret read again; no event is to blame."""
+
+    async def main() -> None:
+        rig = Rig(
+            lambda ids: OK if rig.wire.credentials == {"x-key": "new"} else Response(401),
+            destination=Acme(probes=probes),
+        )
+        total = submit_batches(rig, 10)
+        await asyncio.sleep(300)
+        assert rig.outcomes.halts == [("auth", "key refused")]
+        assert rig.settled == 0
+        assert rig.keys_read == 9
+        tries = [at - rig.began for at, _ in rig.wire.sent if at - rig.began > 1]
+        assert len(tries) == 9
+        assert rig.sender.nothing_can_leave(0.0)
+        rig.key = "new"
+        await rig.until_settled(total, within_s=35)
+        assert rig.outcomes.resumes == 1
+        assert rig.outcomes.rejections == {}
+
+    run(main())
+
+
+def test_a_halt_is_not_over_because_the_vendor_is_silent() -> None:
+    """Only an answer that takes or judges events ends a halt."""
+
+    async def main() -> None:
+        answers = [Response(401)]
+        rig = Rig(lambda ids: answers.pop() if answers else Response(None, silence="timeout"))
+        rig.sender.submit(items(1))
+        await asyncio.sleep(3600)
+        assert rig.outcomes.resumes == 0
+        assert rig.sender.snapshot().halt_reason == "auth"
+
+    run(main())
+
+
+def test_a_halt_with_nothing_to_try_ends_with_the_next_batch_as_the_trial() -> None:
+    """After a rebalance took everything that waited, a halted process must not stay halted for ever."""
+
+    async def main() -> None:
+        rig = Rig(lambda ids: OK if rig.wire.credentials == {"x-key": "new"} else Response(401))
+        batch = items(1)
+        rig.sender.submit(batch)
+        await asyncio.sleep(1)
+        assert batch[0].ticket is not None
+        batch[0].ticket.record.lease.live = False
+        try:
+            await asyncio.sleep(40)
+            assert rig.outcomes.resumes == 1
+        finally:
+            batch[0].ticket.record.lease.live = True
+        submit_batches(rig, 5)
+        await asyncio.sleep(1)
+        assert len(rig.outcomes.halts) == 2
+        assert len(rig.wire.sent) == 2
+        rig.key = "new"
+        await rig.until_settled(50, within_s=35)
+
+    run(main())
+
+
+def test_a_halt_from_outside_ends_with_the_process_only() -> None:
+    """The flood guard wants a person: no probe, no rotated key, no second message."""
+
+    async def main() -> None:
+        rig = Rig(lambda ids: OK)
+        rig.sender.halt("dead_letter_flood", "too many")
+        rig.sender.halt("dead_letter_flood", "too many")
+        submit_batches(rig, 3)
+        await asyncio.sleep(3600)
+        assert rig.outcomes.halts == [("dead_letter_flood", "too many")]
+        assert rig.wire.sent == []
+        assert rig.sender.snapshot().halt_reason == "dead_letter_flood"
+
+    run(main())
+
+
+def test_a_flood_during_a_halt_keeps_the_halt_when_the_key_works_again() -> None:
+    """The stricter halt wins, whichever came first."""
+
+    async def main() -> None:
+        rig = Rig(lambda ids: OK if rig.wire.credentials == {"x-key": "new"} else Response(401))
+        submit_batches(rig, 1)
+        await asyncio.sleep(1)
+        rig.sender.halt("dead_letter_flood", "too many")
+        rig.key = "new"
+        await asyncio.sleep(3600)
+        assert [reason for reason, _ in rig.outcomes.halts] == ["auth", "dead_letter_flood"]
+        assert rig.outcomes.resumes == 0
+
+    run(main())
+
+
+# ── poison ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_event_the_vendor_always_answers_with_5xx_is_found_while_others_pass() -> None:
+    """Its batch is split, it is proven after a minute and six failures, and it alone is a dead letter."""
+
+    async def main() -> None:
+        rig = Rig(lambda ids: Response(500, body=b"oops") if "i7" in ids else OK)
+        others = asyncio.create_task(trickle(rig, 0.5))
+        rig.sender.submit(items(10))
+        await asyncio.sleep(50)
+        assert "i7" not in rig.outcomes.rejections
+        await asyncio.sleep(500)
+        others.cancel()
+        assert list(rig.outcomes.rejections) == ["i7"]
+        rejection = rig.outcomes.rejections["i7"]
+        assert (rejection.reason, rejection.status, rejection.body) == ("vendor_rejected_5xx", 500, b"oops")
+        assert {f"i{n}" for n in range(10) if n != 7} <= set(rig.outcomes.delivered_ids)
+
+    run(main())
+
+
+def test_a_lone_poison_event_waits_when_nobody_else_shows_that_the_vendor_works() -> None:
+    """Without another request's success it cannot be told from an outage, so it waits."""
+
+    async def main() -> None:
+        rig = Rig(lambda ids: Response(500))
+        rig.sender.submit(items(1))
+        await asyncio.sleep(24 * 3600)
+        assert rig.settled == 0
+
+    run(main())
+
+
+def test_an_outage_amid_good_traffic_condemns_nobody() -> None:
+    """What failed in the outage is not proven by the success after it, however often it was tried."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+
+        def answer(ids: list[str]) -> Response:
+            minutes = (loop.time() - began) / 60
+            return DOWN if 5 < minutes < 35 or 60 < minutes < 61 or 90 < minutes < 200 else OK
+
+        limits = msgspec.structs.replace(LIMITS, items_max=1)
+        rig = Rig(answer, limits=limits)
+        for at in range(3000):
+            rig.sender.submit([item(f"{at}")])
+            await asyncio.sleep(5)
+        await rig.until_settled(3000)
+        assert rig.outcomes.rejections == {}
+
+    run(main())
