@@ -1,0 +1,164 @@
+"""Who goes first, and how many refused batches are halved at once."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from connector.delivery.backlog import Backlog
+from connector.delivery.batch import Batch
+from connector.delivery.splitter import TREES_MAX
+from tests.delivery.acme import item
+
+
+def batch(name: str, items: int = 1) -> Batch:
+    return Batch([item(f"{name}{n}") for n in range(items)])
+
+
+def test_due_retries_go_before_fresh_batches_and_not_before_they_are_due() -> None:
+    """What is old holds the commit point."""
+    backlog = Backlog()
+    old, fresh = batch("old"), batch("fresh")
+    backlog.add_retry(old, due=10.0)
+    backlog.add_fresh(fresh)
+    assert backlog.next_due == 10.0
+    assert backlog.take(9.9) is fresh
+    backlog.add_fresh(fresh)
+    assert backlog.take(10.0) is old
+    assert backlog.take(10.0) is fresh
+    assert backlog.take(10.0) is None
+
+
+def test_retries_leave_in_the_order_they_are_due() -> None:
+    """Two that are due at the same time leave in the order they failed."""
+    backlog = Backlog()
+    a, b, c = batch("a"), batch("b"), batch("c")
+    backlog.add_retry(a, due=3.0)
+    backlog.add_retry(b, due=2.0)
+    backlog.add_retry(c, due=2.0)
+    assert [backlog.take(5.0) for _ in range(3)] == [b, c, a]
+
+
+def test_a_probe_takes_another_batch_than_the_last_failure_even_before_it_is_due() -> None:
+    """The breaker's interval has replaced each batch's own wait."""
+    backlog = Backlog()
+    failed, other = batch("failed"), batch("other")
+    backlog.add_retry(failed, due=1.0)
+    backlog.add_retry(other, due=100.0)
+    assert backlog.take_for_probe(2.0, failed) is other
+    assert backlog.take_for_probe(2.0, failed) is failed
+    assert backlog.take_for_probe(2.0, failed) is None
+
+
+def test_what_waits_for_a_batch_is_sent_when_its_last_half_has_ended() -> None:
+    """Halves of halves keep the order of a key."""
+    backlog = Backlog()
+    whole = Batch([item(f"i{n}", key="k") for n in range(4)])
+    backlog.refuse(whole)
+    first = backlog.take(0.0)
+    assert first is not None
+    assert backlog.take(0.0) is None
+    backlog.refuse(first)
+    order: list[str] = []
+    while (part := backlog.take(0.0)) is not None:
+        assert backlog.take(0.0) is None
+        order.extend(one.id for one in part.items)
+        backlog.end(part)
+    assert order == ["i0", "i1", "i2", "i3"]
+
+
+def test_halves_without_a_common_key_may_travel_together() -> None:
+    """Only a shared key makes one wait for the other."""
+    backlog = Backlog()
+    backlog.refuse(batch("i", 4))
+    assert backlog.take(0.0) is not None
+    assert backlog.take(0.0) is not None
+
+
+class Splitting(RuleBasedStateMachine):
+    """Refused batches, halves that pass, fail or are refused again, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backlog = Backlog()
+        self.out: list[Batch] = []
+        self.unsettled: set[str] = set()
+        self.roots = 0
+        self.now = 0.0
+
+    @rule(items=st.integers(1, 9), key=st.sampled_from([None, "k"]))
+    def submit(self, items: int, key: str | None) -> None:
+        self.roots += 1
+        new = [item(f"{self.roots}-{n}", key=key) for n in range(items)]
+        self.unsettled.update(one.id for one in new)
+        self.backlog.add_fresh(Batch(new))
+
+    @rule(count=st.integers(1, 5))
+    def send(self, count: int) -> None:
+        for _ in range(count):
+            taken = self.backlog.take(self.now)
+            if taken is not None:
+                self.out.append(taken)
+
+    @rule(at=st.integers(0, 30), fate=st.sampled_from(["ends", "refused", "refused", "fails", "put back"]))
+    def answer(self, at: int, fate: str) -> None:
+        if not self.out:
+            return
+        answered = self.out.pop(at % len(self.out))
+        if fate == "refused" and len(answered.items) > 1:
+            self.backlog.refuse(answered)
+        elif fate == "fails":
+            self.backlog.add_retry(answered, self.now + 2.0)
+        elif fate == "put back":
+            self.backlog.put_back(answered)
+        else:
+            self._end(answered)
+
+    def _end(self, ended: Batch) -> None:
+        for one in ended.items:
+            self.unsettled.remove(one.id)  # a second time would raise
+        self.backlog.end(ended)
+
+    @rule()
+    def time_passes(self) -> None:
+        self.now += 1.0
+
+    @invariant()
+    def no_more_trees_than_allowed(self) -> None:
+        trees = {id(one.tree) for one in self.out if one.tree is not None}
+        assert len(trees) <= TREES_MAX
+
+    def teardown(self) -> None:
+        """Once everything passes, everything ends: nothing was lost and no split goes on for ever."""
+        while self.out or self.backlog.can_probe:
+            self.now += 10.0
+            for one in self.out:
+                self._end(one)
+            self.out.clear()
+            self.send(1000)
+        assert self.unsettled == set()
+        assert self.backlog.retrying == 0
+
+
+TestSplitting = Splitting.TestCase
+TestSplitting.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+
+
+def test_the_ninth_refused_batch_waits_until_a_tree_has_ended() -> None:
+    """And the tenth after it."""
+    backlog = Backlog()
+    for at in range(TREES_MAX + 2):
+        backlog.refuse(batch(f"b{at}-", 2))
+    halves = []
+    while (half := backlog.take(0.0)) is not None:
+        halves.append(half)
+    assert len(halves) == 2 * TREES_MAX
+    assert backlog.retrying == 2
+    backlog.end(halves[0])
+    assert backlog.take(0.0) is None
+    backlog.end(halves[1])
+    ninth = backlog.take(0.0)
+    assert ninth is not None
+    assert ninth.items[0].id == f"b{TREES_MAX}-0"
+    assert backlog.retrying == 2
