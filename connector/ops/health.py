@@ -1,7 +1,7 @@
 """The read-only HTTP server: is it alive, is it ready, what does it do.
 
-It asks a `StatusSource` and judges nothing itself. GET and HEAD only; nothing a caller sends is repeated in
-an answer, and an error is logged here, never shown there.
+It asks a `StatusSource` and judges nothing itself. GET and HEAD only; no path or header of a
+caller is repeated in an answer, and an error is logged here, never shown there.
 """
 
 from __future__ import annotations

@@ -1,0 +1,270 @@
+"""Happenings: their counters and their lines agree, and lines are few."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from connector.ops.telemetry import REPEAT_KEYS_MAX, REPEAT_S, Repeats, Telemetry
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def lines() -> Iterator[list[EventDict]]:
+    with capture_logs() as captured:
+        yield captured
+
+
+@pytest.fixture
+def telemetry(clock: Clock, lines: list[EventDict]) -> Telemetry:
+    return Telemetry("topsort", clock)
+
+
+def value(telemetry: Telemetry, name: str, *labels: str | int) -> float:
+    return telemetry.metrics.values(name)[labels]
+
+
+def said(lines: list[EventDict]) -> list[str]:
+    return [line["event"] for line in lines]
+
+
+OUTCOMES = ("delivered", "skipped", "dead_lettered")
+STEPS = st.lists(st.tuples(st.sampled_from(("orders", "clicks")), st.sampled_from((*OUTCOMES, "released"))))
+
+
+@given(STEPS, st.integers(0, 5))
+def test_consumed_is_always_the_sum_of_the_fates(steps: list[tuple[str, str]], open_count: int) -> None:
+    """Per topic: consumed = delivered + skipped + dead-lettered + released + in flight, at any moment."""
+    telemetry = Telemetry("topsort")
+    for topic in ("orders", "clicks"):
+        telemetry.consumed(topic, open_count + sum(step[0] == topic for step in steps))
+    for topic, fate in steps:
+        if fate == "released":
+            telemetry.released(topic, 1)
+        else:
+            telemetry.settled(topic, fate, "" if fate == "delivered" else "stale_event")
+    for topic, counts in telemetry.topics().items():
+        assert counts.in_flight == open_count
+        assert counts.delivered == steps.count((topic, "delivered"))
+        assert counts.skipped == steps.count((topic, "skipped"))
+        assert counts.dead_lettered == steps.count((topic, "dead_lettered"))
+        assert counts.released == steps.count((topic, "released"))
+        assert telemetry.metrics.values("records_in_flight")[(topic,)] == open_count
+
+
+def test_outcomes_are_counted_by_reason_over_all_topics(telemetry: Telemetry) -> None:
+    """The page shows them so."""
+    telemetry.settled("orders", "skipped", "stale_event")
+    telemetry.settled("clicks", "skipped", "stale_event")
+    telemetry.settled("clicks", "delivered")
+    assert telemetry.outcomes() == {"skipped": {"stale_event": 2}, "delivered": {"": 1}}
+
+
+def test_nothing_that_happens_once_per_record_writes_a_line(
+    telemetry: Telemetry, lines: list[EventDict]
+) -> None:
+    """Volume in the log never grows with traffic."""
+    telemetry.consumed("orders", 500)
+    for _ in range(500):
+        telemetry.settled("orders", "delivered")
+        telemetry.delivery_delayed(0.1)
+        telemetry.adjusted("line_dropped")
+    telemetry.lag("orders", 0, 5)
+    telemetry.oldest_unsettled("orders", 0, 1.5)
+    telemetry.in_flight_bytes(10, 20)
+    telemetry.requests_in_flight(3)
+    telemetry.concurrency_limit(4)
+    telemetry.loop_delayed(0.001)
+    assert lines == []
+
+
+def test_what_repeats_is_told_once_and_then_counted(
+    telemetry: Telemetry, clock: Clock, lines: list[EventDict]
+) -> None:
+    """A vendor that is down for a day is one line every half minute, whatever the number of retries."""
+    for _ in range(1000):
+        telemetry.retry_scheduled("server_error", 1.0)
+    telemetry.retry_scheduled("timeout", 1.0)
+    assert said(lines) == ["retry_scheduled", "retry_scheduled"]
+    clock.now += REPEAT_S
+    telemetry.retry_scheduled("server_error", 1.0)
+    assert lines[-1]["left_out"] == 999
+    assert value(telemetry, "retries_total", "server_error") == 1001
+
+
+def test_the_memory_of_what_repeats_is_bounded() -> None:
+    """Even when every warning is of another kind."""
+    repeats = Repeats()
+    written = sum(repeats.admit("x", str(number), 0.0) is not None for number in range(10_000))
+    assert written <= REPEAT_KEYS_MAX + 1
+
+
+def test_the_breaker_is_a_number_and_a_sentence(telemetry: Telemetry, lines: list[EventDict]) -> None:
+    """Each change is told once, however often it is reported."""
+    states: list[tuple[Literal["closed", "half_open", "open"], int]]
+    states = [("open", 2), ("open", 2), ("half_open", 1), ("closed", 0), ("closed", 0)]
+    for state, number in states:
+        telemetry.breaker_changed(state, "connection: refused")
+        assert value(telemetry, "breaker_state") == number
+    assert said(lines) == ["breaker_opened", "breaker_half_opened", "breaker_closed"]
+    assert "nothing is lost" in lines[0]["consequence"]
+
+
+def test_halted_shows_each_reason_that_holds_now(telemetry: Telemetry, lines: list[EventDict]) -> None:
+    """The process's halt and those of single partitions do not hide one another."""
+    telemetry.partition_halted("orders", 1, "offset_lost", "gone")
+    telemetry.halted("auth", "401")
+    telemetry.halted("auth", "401 again")
+    assert value(telemetry, "halted", "auth") == 1
+    telemetry.halted("http_402", "pay")
+    assert value(telemetry, "halted", "auth") == 0
+    assert value(telemetry, "halted", "http_402") == 1
+    telemetry.resumed()
+    telemetry.resumed()
+    assert value(telemetry, "halted", "http_402") == 0
+    assert value(telemetry, "halted", "offset_lost") == 1
+    telemetry.rebalanced("revoked", ["orders:1"])
+    assert value(telemetry, "halted", "offset_lost") == 0
+    assert said(lines) == ["partition_halted", "halted", "halted", "resumed", "partitions_revoked"]
+
+
+def test_scalable_lag_is_lag_that_a_replica_would_help_with(telemetry: Telemetry, clock: Clock) -> None:
+    """It is 0 while halted, breaker open, gated or at the rate cap, and never counts a halted partition."""
+    telemetry.lag("orders", 0, 100)
+    telemetry.lag("orders", 1, 20)
+    assert value(telemetry, "scalable_lag") == 120
+    telemetry.gate_closed(30)
+    telemetry.gate_closed(1)
+    clock.now += 29
+    assert value(telemetry, "scalable_lag") == 0
+    clock.now += 1
+    assert value(telemetry, "scalable_lag") == 120
+    telemetry.rate_capped(0.5)
+    assert value(telemetry, "scalable_lag") == 0
+    clock.now += 1
+    telemetry.breaker_changed("open")
+    assert value(telemetry, "scalable_lag") == 0
+    telemetry.breaker_changed("half_open")
+    telemetry.breaker_changed("closed")
+    telemetry.halted("auth")
+    assert value(telemetry, "scalable_lag") == 0
+    telemetry.resumed()
+    telemetry.partition_halted("orders", 0, "offset_lost")
+    assert value(telemetry, "scalable_lag") == 20
+
+
+def test_a_partition_that_went_is_no_longer_measured_here(telemetry: Telemetry) -> None:
+    """Its new owner shows its lag; two pods showing it would count it twice. Topics may hold colons nowhere
+    but patterns of ours: the partition is what follows the last one."""
+    telemetry.lag("orders", 3, 9)
+    telemetry.oldest_unsettled("orders", 3, 9.0)
+    telemetry.rebalanced("lost", ["orders:3"])
+    assert telemetry.metrics.values("consumer_lag") == {}
+    assert telemetry.metrics.values("oldest_unsettled_seconds") == {}
+    assert value(telemetry, "rebalances_total", "lost") == 1
+
+
+def test_a_rebalance_of_many_partitions_is_one_short_line(
+    telemetry: Telemetry, lines: list[EventDict]
+) -> None:
+    """The count is exact, the names are cut."""
+    telemetry.rebalanced("assigned", [f"orders:{number}" for number in range(10_000)])
+    (line,) = lines
+    assert line["count"] == 10_000
+    assert len(line["partitions"]) == 20
+
+
+def test_a_request_is_counted_by_verdict_and_status(telemetry: Telemetry, lines: list[EventDict]) -> None:
+    """With its duration and its batch, and a line at debug only."""
+    telemetry.request_done("delivered", "204", 0.2, 50, 40_000)
+    telemetry.request_done("retry", "timeout", 30.0, 50, 40_000)
+    assert value(telemetry, "requests_total", "delivered", "204") == 1
+    assert value(telemetry, "requests_total", "retry", "timeout") == 1
+    assert telemetry.metrics.histogram("request_duration_seconds").total == 30.2
+    assert telemetry.metrics.histogram("batch_items").total == 100
+    assert telemetry.metrics.histogram("batch_bytes").total == 80_000
+    assert {line["log_level"] for line in lines} == {"debug"}
+
+
+def test_writes_commits_and_schemas_are_counted_by_result(
+    telemetry: Telemetry, lines: list[EventDict]
+) -> None:
+    """A failure has a line that says what follows from it."""
+    telemetry.dead_letter_written(True)
+    telemetry.dead_letter_written(False, "topic unknown")
+    telemetry.committed(3)
+    telemetry.committed(3, "rebalance in progress")
+    for result in ("ok", "failed", "cached", "not_found"):
+        telemetry.schema_fetched(result, 7)
+    assert telemetry.metrics.values("dead_letter_writes_total") == {("ok",): 1, ("failed",): 1}
+    assert telemetry.metrics.values("commits_total") == {("ok",): 1, ("failed",): 1}
+    assert set(telemetry.metrics.values("schema_registry_requests_total").values()) == {1}
+    warnings = [line["event"] for line in lines if line["log_level"] == "warning"]
+    assert warnings == [
+        "dead_letter_write_failed",
+        "commit_failed",
+        "schema_registry_unreachable",
+        "schema_not_found",
+    ]
+
+
+def test_a_failing_mapper_is_told_without_what_the_event_held(
+    telemetry: Telemetry, lines: list[EventDict]
+) -> None:
+    """An exception's text may quote an e-mail address; its place in the code can't."""
+    try:
+        int("jane@example.org")
+    except ValueError as error:
+        telemetry.mapper_failed("0e1a", error)
+    (line,) = lines
+    assert "jane" not in str(line)
+    assert line["error"] == "ValueError"
+    assert "test_telemetry.py" in line["where"]
+
+
+def test_paused_partitions_are_told_when_they_change(telemetry: Telemetry) -> None:
+    """The gauge follows."""
+    telemetry.paused(3)
+    telemetry.paused(3)
+    assert value(telemetry, "paused_partitions") == 3
+
+
+def test_a_drain_that_left_work_is_a_warning(telemetry: Telemetry, lines: list[EventDict]) -> None:
+    """Else it is information."""
+    telemetry.drained(0.5, 0)
+    telemetry.drained(20.0, 7)
+    telemetry.partition_stalled("orders", 0, 12, 130.0, "the registry")
+    telemetry.loop_delayed(9.0, "stack")
+    assert [line["log_level"] for line in lines] == ["info", "warning", "warning", "error"]
+
+
+def test_every_happening_has_a_docstring_that_says_what_happened() -> None:
+    """The class is the list of everything an operator can be told."""
+    for name, method in inspect.getmembers(Telemetry, inspect.isfunction):
+        if not name.startswith("_"):
+            assert inspect.getdoc(method), name
+
+
+def test_labels_come_from_closed_sets_in_every_call(telemetry: Telemetry) -> None:
+    """After one of everything, no metric has a label value that looks like an id, a key or an address."""
+    telemetry.dead_lettered("vendor_rejected", "orders:3:123456")
+    assert telemetry.metrics.values("dead_letters_total") == {("vendor_rejected",): 1}
