@@ -49,7 +49,7 @@ class Transport:
         proxy: str | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._url = URL(url, encoded=True)
+        self._url = _address(url)
         self._credentials = dict(credentials)
         self._proxy = URL(proxy, encoded=True) if proxy is not None else None
         self.last_failure = ""
@@ -113,6 +113,15 @@ def trusted_authorities() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context
+
+
+def _address(url: str) -> URL:
+    """The address exactly as given; ValueError if no request could ever be sent there."""
+    address = URL(url, encoded=True)
+    if not address.host:
+        raise ValueError("the address names no host")
+    address.host.encode("idna")
+    return address
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:

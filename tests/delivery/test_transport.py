@@ -1,0 +1,349 @@
+"""Requests leave as they should, and every way of not answering is an answer. Real sockets, real TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+import trustme
+
+from connector.delivery.transport import BODY_MAX, Transport, trusted_authorities
+from connector.vendors.contract import Limits, Request
+from tests.fakes.hostile import (
+    Behaviour,
+    HostileServer,
+    answer,
+    drip,
+    endless,
+    hang,
+    head,
+    hostile_server,
+    raw,
+    reset,
+    truncated,
+)
+
+LIMITS = Limits(items_max=1, body_bytes_max=1000, connect_timeout_s=2.0, request_timeout_s=2.0)
+IMPATIENT = msgspec.structs.replace(LIMITS, request_timeout_s=0.15)
+KEY = "s3cret-key"
+POST = Request("POST", {"Content-Type": "application/json"}, b'{"a":1}')
+
+
+@asynccontextmanager
+async def transport(
+    url: str, limits: Limits = LIMITS, *, tls: ssl.SSLContext | None = None, proxy: str | None = None
+) -> AsyncIterator[Transport]:
+    wire = Transport(url, {"Authorization": f"Bearer {KEY}"}, limits, max_in_flight=4, tls=tls, proxy=proxy)
+    try:
+        yield wire
+    finally:
+        await wire.close()
+
+
+# ── what leaves ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_request_carries_the_key_the_body_and_nothing_surprising() -> None:
+    """No compression, no cookies, the vendor's own content type, one key."""
+    async with hostile_server() as server, transport(server.url) as wire:
+        server.script.append(answer(204, headers={"Set-Cookie": "a=b"}))
+        assert (await wire.send(POST)).status == 204
+        assert (await wire.send(POST)).status == 200
+        first, second = server.seen
+        assert (first.method, first.target, first.body) == ("POST", "/v1/events", b'{"a":1}')
+        assert first.header("authorization") == f"Bearer {KEY}"
+        assert first.header("content-type") == "application/json"
+        assert first.header("content-encoding") is None
+        assert first.header("transfer-encoding") is None
+        assert second.header("cookie") is None
+
+
+@pytest.mark.parametrize(
+    "path", ["/log", "/log/", "/platforms/A%2FB/userevents", "/a%20b?x=%2F&y=a+b", "/%c3%a4"]
+)
+async def test_the_address_is_used_as_it_was_given(path: str) -> None:
+    """A trailing slash and an escaped one matter to vendors; nothing is quoted again."""
+    async with hostile_server() as server, transport(server.url.replace("/v1/events", path)) as wire:
+        await wire.send(POST)
+        assert server.seen[0].target == path
+
+
+@pytest.mark.parametrize("url", ["https://a..b/log", "https://vendor.test:99999/log", "/log", ""])
+async def test_an_address_that_nobody_can_call_fails_at_start(url: str) -> None:
+    """Not at the first event."""
+    with pytest.raises(ValueError, match=r"."):
+        Transport(url, {}, LIMITS, max_in_flight=1)
+
+
+async def test_a_request_may_name_its_own_address_and_method() -> None:
+    """Probes go elsewhere, with the same key."""
+    async with hostile_server() as server, transport(server.url) as wire:
+        await wire.send(Request("GET", {}, b"", url=server.url.replace("/v1/events", "/v1/account/info")))
+        assert (server.seen[0].method, server.seen[0].target) == ("GET", "/v1/account/info")
+        assert server.seen[0].header("authorization") == f"Bearer {KEY}"
+        assert server.seen[0].header("content-type") is None
+
+
+async def test_a_rotated_key_is_used_from_the_next_request_on() -> None:
+    """Without a restart, and the old one is gone."""
+    async with hostile_server() as server, transport(server.url) as wire:
+        await wire.send(POST)
+        wire.use_credentials({"X-API-Key": "new"})
+        await wire.send(POST)
+        assert server.seen[1].header("x-api-key") == "new"
+        assert server.seen[1].header("authorization") is None
+
+
+async def test_connections_are_kept_and_no_more_than_needed() -> None:
+    """A hundred requests, four at a time, on at most four connections."""
+    async with hostile_server() as server, transport(server.url) as wire:
+        some_at_once = asyncio.Semaphore(4)
+
+        async def one() -> None:
+            async with some_at_once:
+                assert (await wire.send(POST)).status == 200
+
+        await asyncio.gather(*(one() for _ in range(100)))
+        assert server.connections <= 4
+
+
+# ── what comes back ──────────────────────────────────────────────────────────────────────────────
+
+
+async def test_an_answer_comes_back_with_lower_case_headers_and_its_body() -> None:
+    """Judges look up `retry-after`, however the vendor writes it."""
+    async with hostile_server() as server, transport(server.url) as wire:
+        server.script.append(answer(429, b"slow down", {"Retry-After": "7", "X-RateLimit-RESET": "9"}))
+        response = await wire.send(POST)
+        assert (response.status, response.body, response.silence) == (429, b"slow down", None)
+        assert response.headers["retry-after"] == "7"
+        assert response.headers["x-ratelimit-reset"] == "9"
+
+
+async def test_redirects_are_answers_and_never_followed() -> None:
+    """The key must not follow to another address."""
+    async with hostile_server() as server, hostile_server() as elsewhere, transport(server.url) as wire:
+        for status in (301, 302, 303, 307, 308):
+            server.script.append(answer(status, headers={"Location": elsewhere.url}))
+            assert (await wire.send(POST)).status == status
+        assert elsewhere.seen == []
+
+
+async def test_a_body_is_cut_and_the_rest_not_read() -> None:
+    """An endless error page costs 64 KiB and its connection, not memory."""
+    async with hostile_server() as server, transport(server.url) as wire:
+        sent = [0]
+        server.script.append(endless(sent))
+        response = await wire.send(POST)
+        assert (response.status, len(response.body)) == (200, BODY_MAX)
+        await wire.send(POST)
+        assert server.seen[1].connection == 1
+        assert sent[0] < 20 * 1024 * 1024  # what the sockets' buffers of this machine may hold
+
+
+async def test_a_body_is_left_as_it_came() -> None:
+    """A compressed body that nobody asked for is no bomb and no error."""
+    async with hostile_server() as server, transport(server.url) as wire:
+        server.script.append(answer(200, b"not gzip at all", {"Content-Encoding": "gzip"}))
+        response = await wire.send(POST)
+        assert (response.status, response.body) == (200, b"not gzip at all")
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        pytest.param(reset(), id="reset before an answer"),
+        pytest.param(reset(head(200, {"Content-Length": "10"}) + b"abc"), id="reset within the body"),
+        pytest.param(truncated(), id="a body shorter than promised"),
+        pytest.param(raw(b""), id="closed without an answer"),
+        pytest.param(raw(b"HTTP/1.1 200 OK\r\nContent-Le"), id="closed within the headers"),
+        pytest.param(raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), id="not HTTP"),
+        pytest.param(raw(head(200, {"X": "y" * 100_000})), id="a header without end"),
+        pytest.param(
+            raw(head(200, {"Transfer-Encoding": "chunked"}) + b"5\r\nab"), id="a chunk shorter than promised"
+        ),
+    ],
+)
+async def test_a_broken_answer_is_silence(behaviour: Behaviour) -> None:
+    """Whatever was stored or not: the outcome is unknown, and the request is sent again."""
+    async with hostile_server() as server, transport(server.url) as wire:
+        server.script.append(behaviour)
+        response = await wire.send(POST)
+        assert (response.status, response.silence) == (None, "connection")
+        assert wire.last_failure.startswith("connection: ")
+        assert (await wire.send(POST)).status == 200
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        pytest.param(hang(), id="no answer"),
+        pytest.param(hang(head(200, {"Content-Length": "10"})), id="headers and no body"),
+        pytest.param(drip(), id="a body byte by byte"),
+    ],
+)
+async def test_an_answer_that_takes_too_long_is_a_timeout(behaviour: Behaviour) -> None:
+    """The whole request has one deadline, body included."""
+    async with hostile_server() as server, transport(server.url, IMPATIENT) as wire:
+        server.script.append(behaviour)
+        response = await wire.send(POST)
+        assert (response.status, response.silence) == (None, "timeout")
+        assert (await wire.send(POST)).status == 200
+
+
+async def test_a_vendor_that_is_not_there_is_silence() -> None:
+    """Nobody listens."""
+    async with hostile_server() as server:
+        url = server.url
+    async with transport(url) as wire:
+        assert (await wire.send(POST)).silence == "connection"
+
+
+async def test_a_name_that_does_not_resolve_is_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS is down, or the host was misspelt; the words tell which kind of failure it was."""
+
+    def unknown(*args: object, **kwargs: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    async with transport("http://vendor.test/log") as wire:
+        assert (await wire.send(POST)).silence == "connection"
+        assert wire.last_failure == "connection: the host name does not resolve"
+
+
+async def test_a_cancelled_request_leaves_nothing_behind() -> None:
+    """At a stop what is in flight is given up; the next request works."""
+    async with hostile_server() as server, transport(server.url) as wire:
+        server.script.append(hang())
+        task = asyncio.create_task(wire.send(POST))
+        while not server.seen:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await wire.send(POST)).status == 200
+
+
+# ── TLS ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def server_side(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate.configure_cert(context)
+    return context
+
+
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+async def test_a_certificate_of_a_trusted_authority_for_this_host_is_accepted() -> None:
+    """The good case, over real TLS."""
+    authority = trustme.CA()
+    async with (
+        hostile_server(server_side(authority.issue_cert("127.0.0.1"))) as server,
+        transport(server.url, tls=trusting(authority)) as wire,
+    ):
+        assert (await wire.send(POST)).status == 200
+        assert server.seen[0].header("authorization") == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("fault", ["wrong host", "expired", "unknown authority"])
+async def test_a_certificate_that_proves_nothing_is_refused_before_the_key_leaves(fault: str) -> None:
+    """A vendor we cannot be sure of is silence, and learns nothing."""
+    authority = trustme.CA()
+    trusted = trusting(authority)
+    if fault == "wrong host":
+        certificate = authority.issue_cert("elsewhere.test")
+    elif fault == "expired":
+        yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+        certificate = authority.issue_cert("127.0.0.1", not_after=yesterday)
+    else:
+        certificate = trustme.CA().issue_cert("127.0.0.1")
+    async with (
+        hostile_server(server_side(certificate)) as server,
+        transport(server.url, tls=trusted) as wire,
+    ):
+        response = await wire.send(POST)
+        assert (response.status, response.silence) == (None, "connection")
+        assert "certificate" in wire.last_failure
+        assert server.seen == []
+
+
+async def test_by_default_only_real_authorities_are_trusted() -> None:
+    """Without a word from the operator an unknown authority is refused."""
+    async with (
+        hostile_server(server_side(trustme.CA().issue_cert("127.0.0.1"))) as server,
+        transport(server.url) as wire,
+    ):
+        assert (await wire.send(POST)).silence == "connection"
+    context = trusted_authorities()
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert context.cert_store_stats()["x509_ca"] > 100
+
+
+async def test_plain_http_to_a_tls_port_is_silence() -> None:
+    """A wrong scheme is no crash."""
+    async with (
+        hostile_server(server_side(trustme.CA().issue_cert("127.0.0.1"))) as server,
+        transport(server.url.replace("https", "http")) as wire,
+    ):
+        assert (await wire.send(POST)).status is None
+
+
+# ── proxy ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def proxy_of(server: HostileServer) -> str:
+    return server.url.replace("http://", "http://user:pa55@").replace("/v1/events", "")
+
+
+async def test_requests_go_through_the_proxy_when_there_is_one() -> None:
+    """Plain HTTP names the whole address to the proxy."""
+    async with hostile_server() as proxy, transport("http://vendor.test/log/", proxy=proxy_of(proxy)) as wire:
+        assert (await wire.send(POST)).status == 200
+        assert proxy.seen[0].target == "http://vendor.test/log/"
+
+
+@pytest.mark.parametrize(("status", "seen"), [(407, 407), (400, None), (403, None), (502, None)])
+async def test_a_proxy_that_refuses_the_tunnel_is_never_mistaken_for_the_vendor(
+    status: int, seen: int | None
+) -> None:
+    """Its 400 says nothing about events. Only 407 is passed on: it wants a person."""
+    async with (
+        hostile_server() as proxy,
+        transport("https://vendor.test/log", proxy=proxy_of(proxy)) as wire,
+    ):
+        proxy.otherwise = answer(status)
+        response = await wire.send(POST)
+        assert response.status == seen
+        assert response.silence == (None if seen else "connection")
+        assert "pa55" not in wire.last_failure
+
+
+# ── privacy ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_neither_key_nor_body_is_logged_or_kept_in_words(caplog: pytest.LogCaptureFixture) -> None:
+    """Through good answers, broken ones and silence, at the lowest log level."""
+    caplog.set_level(logging.DEBUG)
+    async with hostile_server() as server, transport(server.url, IMPATIENT) as wire:
+        jane = b"jane@shop.test"
+        for behaviour in [answer(401, b"who is " + jane), reset(), truncated(jane), hang()]:
+            server.script.append(behaviour)
+            await wire.send(Request("POST", {}, jane))
+            assert KEY not in wire.last_failure
+            assert "jane" not in wire.last_failure
+        assert KEY not in repr(wire)
+    assert KEY not in caplog.text
+    assert "jane" not in caplog.text
