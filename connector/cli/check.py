@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -195,8 +196,7 @@ async def _registry(settings: Settings) -> list[Finding]:
     secret = registry.secret()
     headers = {}
     if secret is not None:
-        user, _, password = secret.read().partition(":")
-        headers["Authorization"] = aiohttp.BasicAuth(user, password, "utf-8").encode()
+        headers["Authorization"] = f"Basic {base64.b64encode(secret.read().encode()).decode()}"
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=STEP_S)) as session,

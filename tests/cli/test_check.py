@@ -1,0 +1,281 @@
+"""`connector check`, against embedded Kafka, a registry and a vendor on loopback: each fault has its line."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from connector.cli import check
+from connector.kafka.embedded import EmbeddedKafka
+from connector.kafka.inspect import Cluster, ClusterError
+from tests.cli.commandline import Ended, connector
+
+KEY = "tse-s3cret-key"
+
+
+class Vendor:
+    """An HTTP server that answers everything alike, and remembers what it was asked."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.asked: list[tuple[str, str, str, bytes]] = []
+        vendor = self
+
+        class Answer(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _answer(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                key = self.headers.get("Authorization") or ""
+                vendor.asked.append((self.command, self.path, key, self.rfile.read(length)))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = _answer  # noqa: N815 - the names that http.server asks for
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@contextlib.contextmanager
+def answering(status: int, body: bytes = b"") -> Iterator[Vendor]:
+    vendor = Vendor(status, body)
+    try:
+        yield vendor
+    finally:
+        vendor.close()
+
+
+HEALTHY = (400, b'[{"errCode": "empty_request", "docUrl": "", "message": "no events"}]')
+
+
+@pytest.fixture(scope="module")
+def kafka() -> Iterator[EmbeddedKafka]:
+    with EmbeddedKafka() as kafka:
+        kafka.create_topic("orders", 2)
+        kafka.create_topic("clickstream", 1)
+        kafka.create_topic("connector.dead-letter", 1)
+        yield kafka
+
+
+@pytest.fixture(autouse=True)
+def _deletes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded Kafka never answers questions about topic settings; here is a topic that deletes."""
+    monkeypatch.setattr(Cluster, "topic_setting", lambda *_: "delete")
+    monkeypatch.setattr(check, "STEP_S", 1.5)
+
+
+def run_check(tmp_path: Path, kafka: str, url: str, *arguments: str, **source: Any) -> Ended:
+    raw = {
+        "destination": {"name": "topsort", "api_key": KEY, "url": f"{url}/v2/events"},
+        "source": {
+            "topics": ["orders", "clickstream"],
+            "group_id": "connector",
+            "properties": {"bootstrap.servers": kafka} | source.pop("properties", {}),
+            **source,
+        },
+    }
+    file = tmp_path / "connector.yaml"
+    file.write_text(yaml.safe_dump(raw))
+    ended = connector("check", "-c", str(file), *arguments)
+    assert KEY not in ended.out + ended.err
+    return ended
+
+
+def states(ended: Ended) -> dict[str, str]:
+    """Subject → the worst state told of it."""
+    worst: dict[str, str] = {}
+    for line in ended.out.splitlines():
+        state, subject = line[:8].strip(), line[9:27].strip()
+        if worst.get(subject) != "wrong":
+            worst[subject] = state
+    return worst
+
+
+def test_all_is_well_is_a_line_each_and_exit_code_0(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    """And the vendor saw its probe with the key: nothing that could be an event."""
+    with answering(*HEALTHY) as vendor:
+        ended = run_check(tmp_path, kafka.bootstrap, vendor.url)
+    assert ended.code == 0, ended.out + ended.err
+    assert states(ended) == {
+        "configuration": "ok",
+        "broker": "ok",
+        "topic": "ok",
+        "consumer group": "ok",
+        "dead-letter topic": "ok",
+        "destination": "ok",
+    }
+    ((method, path, key, body),) = vendor.asked
+    assert (method, path, key) == ("POST", "/v2/events", f"Bearer {KEY}")
+    assert body == b"{}"
+
+
+def test_offline_asks_nobody(tmp_path: Path) -> None:
+    """The configuration alone, for a pipeline that reaches no broker."""
+    ended = run_check(tmp_path, "127.0.0.1:1", "http://127.0.0.1:1", "--offline")
+    assert ended.code == 0
+    assert states(ended) == {"configuration": "ok"}
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 302])
+def test_a_refused_key_says_what_to_look_at(status: int, kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    """Exit code 3, the status, and never the key."""
+    with answering(status) as vendor:
+        ended = run_check(tmp_path, kafka.bootstrap, vendor.url)
+    assert ended.code == 3
+    assert states(ended)["destination"] == "wrong"
+    assert str(status) in ended.out
+
+
+def test_a_vendor_that_is_ill_or_silent_is_wrong_but_the_rest_is_told(
+    kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    """One finding does not end the check."""
+    with answering(503) as vendor:
+        ended = run_check(tmp_path, kafka.bootstrap, vendor.url)
+    assert (ended.code, states(ended)["destination"], states(ended)["broker"]) == (3, "wrong", "ok")
+    ended = run_check(tmp_path, kafka.bootstrap, "http://127.0.0.1:1")
+    assert (ended.code, states(ended)["destination"]) == (3, "wrong")
+    assert "refused" in ended.out or "no answer" in ended.out
+
+
+def test_a_broker_that_is_not_there_is_told_within_seconds(tmp_path: Path) -> None:
+    """And the destination is tried all the same."""
+    with answering(*HEALTHY) as vendor:
+        ended = run_check(tmp_path, "127.0.0.1:1", vendor.url)
+    assert ended.code == 3
+    assert states(ended) == {"configuration": "ok", "broker": "wrong", "destination": "ok"}
+    assert "bootstrap.servers" in ended.out
+
+
+def test_a_property_that_librdkafka_does_not_know_is_wrong(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    """Named, without the value of any other."""
+    with answering(*HEALTHY) as vendor:
+        properties = {"fetch.mim.bytes": 1, "sasl.password": "p4ssw0rd"}
+        ended = run_check(tmp_path, kafka.bootstrap, vendor.url, properties=properties)
+    assert ended.code == 3
+    assert "fetch.mim.bytes" in ended.out
+    assert "p4ssw0rd" not in ended.out
+
+
+def test_a_missing_topic_is_wrong_and_an_unmatched_pattern_a_warning(
+    kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    """A pattern may match tomorrow; a name that is not there is a mistake today."""
+    with answering(*HEALTHY) as vendor:
+        ended = run_check(
+            tmp_path, kafka.bootstrap, vendor.url, topics=["orders", "nothing-here", "^later-.*"]
+        )
+    assert ended.code == 3
+    lines = ended.out.splitlines()
+    assert any(line.startswith("wrong") and "nothing-here does not exist" in line for line in lines)
+    assert any(line.startswith("warning") and "^later-.* matches no topic yet" in line for line in lines)
+    assert any(line.startswith("ok") and "orders has 2 partitions" in line for line in lines)
+
+
+def test_a_pattern_shows_what_it_matches(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    """So that nobody is surprised."""
+    with answering(*HEALTHY) as vendor:
+        ended = run_check(tmp_path, kafka.bootstrap, vendor.url, topics=["^o.*"])
+    assert (ended.code, "^o.* matches orders" in ended.out) == (0, True)
+
+
+def test_a_missing_dead_letter_topic_is_wrong(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    """Without it, one bad event would stop its partition for ever."""
+    with answering(*HEALTHY) as vendor:
+        ended = run_check(tmp_path, kafka.bootstrap, vendor.url, group_id="other")
+    assert (ended.code, states(ended)["dead-letter topic"]) == (3, "wrong")
+    assert "other.dead-letter" in ended.out
+
+
+@pytest.mark.parametrize("policy", ["compact", "compact,delete"])
+def test_a_compacted_dead_letter_topic_is_wrong(
+    policy: str, kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two dead letters of one key would become one."""
+    monkeypatch.setattr(Cluster, "topic_setting", lambda *_: policy)
+    with answering(*HEALTHY) as vendor:
+        ended = run_check(tmp_path, kafka.bootstrap, vendor.url)
+    assert (ended.code, states(ended)["dead-letter topic"]) == (3, "wrong")
+    assert "cleanup.policy=delete" in ended.out
+
+
+def test_a_policy_that_may_not_be_read_is_a_warning(
+    kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many clusters give no right to read it; that is no reason to fail."""
+
+    def refused(*_: object) -> str:
+        raise ClusterError("not authorized")
+
+    monkeypatch.setattr(Cluster, "topic_setting", refused)
+    with answering(*HEALTHY) as vendor:
+        ended = run_check(tmp_path, kafka.bootstrap, vendor.url)
+    assert (ended.code, states(ended)["dead-letter topic"]) == (0, "warning")
+
+
+def test_start_from_fail_needs_a_group_with_offsets(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    """Else the connector would not start."""
+    with answering(*HEALTHY) as vendor:
+        ended = run_check(tmp_path, kafka.bootstrap, vendor.url, start_from="fail")
+    assert (ended.code, states(ended)["consumer group"]) == (3, "wrong")
+
+
+@pytest.mark.parametrize(("status", "state"), [(200, "ok"), (401, "wrong"), (500, "wrong")])
+def test_the_registry_is_asked_with_its_credentials(
+    status: int, state: str, kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    """And a refusal names the setting."""
+    with answering(*HEALTHY) as vendor, answering(status, b"[]") as registry:
+        settings = {"url": registry.url, "auth": "reader:r3gistry"}
+        ended = run_check(tmp_path, kafka.bootstrap, vendor.url, schema_registry=settings)
+    assert states(ended)["schema registry"] == state
+    assert registry.asked[0][:3] == ("GET", "/subjects", "Basic cmVhZGVyOnIzZ2lzdHJ5")
+    assert "r3gistry" not in ended.out
+
+
+def test_the_oldest_event_into_a_destination_that_writes_to_customers_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A year of order e-mails at once is what nobody wanted; `latest` needs no warning."""
+    from connector.vendors import DESTINATIONS
+
+    monkeypatch.setattr(DESTINATIONS["topsort"], "writes_to_customers", True, raising=False)
+    nowhere = ("127.0.0.1:1", "http://127.0.0.1:1", "--offline")
+    ended = run_check(tmp_path, *nowhere)
+    assert (ended.code, states(ended)["source.start_from"]) == (0, "warning")
+    assert "source.start_from" not in states(run_check(tmp_path, *nowhere, start_from="latest"))
+
+
+def test_a_question_that_is_never_answered_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The future of a topic's settings may never be done; we wait for it no longer than asked."""
+    monkeypatch.undo()
+    monkeypatch.setattr(
+        "connector.kafka.inspect.AdminClient.describe_configs",
+        lambda _self, resources, **_: {resources[0]: Future()},
+    )
+    with (
+        EmbeddedKafka() as kafka,
+        Cluster({"bootstrap.servers": kafka.bootstrap}, "g", 0.05) as cluster,
+        pytest.raises(ClusterError, match="no answer in time"),
+    ):
+        cluster.topic_setting("orders", "cleanup.policy")
