@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +32,10 @@ class Java:
         return str(self.home / "bin" / "java")
 
 
-def find_java(at_least: int) -> Java:
+def find_java(at_least: int, homes: Iterable[Path] | None = None) -> Java:
     """The oldest runtime on this machine that is new enough; raises `MissingToolError` when there is none."""
-    fitting = [java for java in map(_java_in, _homes()) if java and java.version >= at_least]
+    places = _homes() if homes is None else homes
+    fitting = [java for java in map(_java_in, places) if java and java.version >= at_least]
     if not fitting:
         raise MissingToolError(f"no Java {at_least} or newer ({_HOW_TO_INSTALL})")
     return min(fitting, key=lambda java: java.version)

@@ -7,6 +7,7 @@ import subprocess
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 from uuid import uuid4
 
 from tests.broker.launcher.admin import Admin
@@ -29,7 +30,7 @@ class KafkaCluster:
     node and must be created. Nodes keep their data and ports over `kill` and `start`. `stop` ends everything.
     """
 
-    kind = "real"
+    kind: Literal["real"] = "real"
 
     def __init__(
         self,
