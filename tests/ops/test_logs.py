@@ -134,6 +134,14 @@ def test_redacting_leaves_no_secret_in_any_text(secrets: list[str], text: str) -
             assert secret not in cleaned.replace(logs.HIDDEN, "\0" * 20)
 
 
+def test_a_secret_that_begins_like_another_is_hidden_whole() -> None:
+    """Else the rest of the longer one would stay readable."""
+    redactor = logs.Redactor()
+    redactor.register("password")
+    redactor.register("password-and-more")
+    assert redactor.redact("<password-and-more>") == f"<{logs.HIDDEN}>"
+
+
 def test_the_memory_of_secrets_is_bounded_and_keeps_the_newest() -> None:
     """Keys are rotated; a year of rotation does not slow every line down."""
     redactor = logs.Redactor()
@@ -181,7 +189,9 @@ def test_what_was_held_back_is_in_the_next_line(out: io.StringIO) -> None:
         log.info("storm")
     now = 1.0
     log.info("calm")
-    assert lines(out)[-1]["lines_left_out"] == 41
+    log.info("calm")
+    assert lines(out)[-2]["lines_left_out"] == 41
+    assert "lines_left_out" not in lines(out)[-1]
 
 
 def test_configuring_twice_writes_each_line_once(out: io.StringIO) -> None:
