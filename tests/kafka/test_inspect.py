@@ -1,0 +1,64 @@
+"""Looking at a cluster, on the embedded broker and on Apache Kafka."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from connector.kafka.inspect import Cluster, ClusterError
+from tests.broker.launcher.brokers import Broker
+from tests.broker.launcher.kafka import KafkaCluster
+
+Unique = Callable[[str], str]
+
+ANSWER_S = 15.0
+
+
+def at(bootstrap: str, group_id: str = "inspected") -> Cluster:
+    return Cluster({"bootstrap.servers": bootstrap}, group_id, ANSWER_S)
+
+
+def test_topics_are_told_with_their_partitions(broker: Broker, unique: Unique) -> None:
+    """And asking creates none."""
+    topic, nothing = unique("orders"), unique("nothing")
+    broker.create_topic(topic, 3)
+    with at(broker.bootstrap) as cluster:
+        assert cluster.topics()[topic] == 3
+        assert nothing not in cluster.topics()
+
+
+def test_a_groups_offsets_are_told_and_joining_is_not_needed(broker: Broker, unique: Unique) -> None:
+    """None where the group has none, so that `start_from: fail` can be judged before the start."""
+    topic, group = unique("orders"), unique("group")
+    broker.create_topic(topic, 2)
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": group})
+    consumer.commit(offsets=[TopicPartition(topic, 1, 42)], asynchronous=False)
+    consumer.close()
+    with at(broker.bootstrap, group) as cluster:
+        assert cluster.committed([(topic, 2)]) == [None, 42]
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("policy", ["delete", "compact", "compact,delete"])
+def test_a_topics_setting_is_told(policy: str, real_broker: Broker, unique: Unique) -> None:
+    """As Kafka has it: `check` refuses a compacted dead-letter topic by it."""
+    topic = unique("letters")
+    real_broker.create_topic(topic, 1, {"cleanup.policy": policy})
+    with at(real_broker.bootstrap) as cluster:
+        assert set(cluster.topic_setting(topic, "cleanup.policy").split(",")) == set(policy.split(","))
+        with pytest.raises(ClusterError):
+            cluster.topic_setting(unique("nothing"), "cleanup.policy")
+
+
+@pytest.mark.broker
+def test_a_wrong_password_is_called_that(secure_broker: KafkaCluster) -> None:
+    """librdkafka's call says only "transport failure"; its error callback knows better."""
+    properties = secure_broker.client_properties()
+    with Cluster(properties, "inspected", ANSWER_S) as cluster:
+        cluster.topics()
+    with Cluster(properties | {"sasl.password": "wrong"}, "inspected", 5.0) as cluster:
+        with pytest.raises(ClusterError, match=r"(?i)authentication") as caught:
+            cluster.topics()
+        assert properties["sasl.password"] not in str(caught.value)
