@@ -122,14 +122,16 @@ def other_breaches(module: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, "only the command line may raise SystemExit"
         if decides and isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
             yield node.lineno, "decides, so it may not wait"
-        if decides and draws(node):
-            yield node.lineno, "decides, so randomness is passed in"
         if (
             decides
             and isinstance(node, ast.Call)
             and ast.unparse(node.func).endswith(("time.now", "time.utcnow"))
         ):
             yield node.lineno, "decides, so the time is passed in"
+    if decides:
+        for line, name in names_from_modules(tree):
+            if draws(name):
+                yield line, "decides, so randomness is passed in"
     if within(module, VENDOR_BLIND_ROOMS):
         for line, word in words(tree):
             if any(vendor in word.lower() for vendor in VENDORS):
@@ -155,16 +157,22 @@ def users_of(target: str) -> tuple[str, ...]:
     return ("connector",) if name is None else USERS[name]
 
 
-def draws(node: ast.AST) -> bool:
-    """Reaches for randomness of its own; the class `Random` is only the type of what is passed in."""
-    if isinstance(node, ast.Import):
-        return any(name.name == "random" for name in node.names)
-    if isinstance(node, ast.ImportFrom):
-        drawn = {name.name for name in node.names}
-        return (node.module == "random" and drawn != {"Random"}) or (
-            node.module == "uuid" and not drawn.isdisjoint({"uuid1", "uuid4"})
-        )
-    return isinstance(node, ast.Call) and ast.unparse(node.func) in ("uuid.uuid1", "uuid.uuid4")
+def draws(name: str) -> bool:
+    """Randomness of one's own; the class `Random` is the type of what is passed in, and seeded."""
+    return (name.startswith("random.") and name != "random.Random") or name in ("uuid.uuid1", "uuid.uuid4")
+
+
+def names_from_modules(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Every name taken from an imported module, as `module.name`, in whichever of the two ways."""
+    nodes = list(ast.walk(tree))
+    imported = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            yield from ((node.lineno, f"{node.module}.{name.name}") for name in node.names)
+        elif (
+            isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imported
+        ):
+            yield node.lineno, f"{node.value.id}.{node.attr}"
 
 
 def is_decider(module: str, tree: ast.Module) -> bool:
@@ -290,7 +298,7 @@ def test_every_exception_names_a_module_that_exists() -> None:
         ("kafka/a.py", "from threading import Thread", "decides, so it may not use threading"),
         ("vendors/acme/a.py", "import time", "decides, so it may not use time"),
         ("kafka/a.py", "async def f():\n    await g()", "decides, so it may not wait"),
-        ("delivery/a.py", "import random", "decides, so randomness is passed in"),
+        ("delivery/a.py", "import random\nx = random.random()", "decides, so randomness is passed in"),
         ("delivery/a.py", "from random import Random, uniform", "decides, so randomness is passed in"),
         ("vendors/acme/a.py", "import uuid\nx = uuid.uuid4()", "decides, so randomness is passed in"),
         ("vendors/acme/a.py", "from uuid import UUID, uuid4", "decides, so randomness is passed in"),
@@ -334,6 +342,7 @@ def test_a_breach_is_found(tmp_path: Path, file: str, source: str, what: str) ->
         ("kafka/consumer.py", "import threading, time\nfrom confluent_kafka import Consumer"),
         ("kafka/consumer.py", "from connector.ops import telemetry"),
         ("delivery/a.py", "from connector.vendors.contract import Verdict"),
+        ("delivery/a.py", "import random\nx = random.Random(7)"),
         ("delivery/a.py", "from random import Random\ndef f(random: Random): random.random()"),
         ("delivery/a.py", "class Wire(Protocol):\n    async def send(self): ..."),
         ("vendors/acme/a.py", "from uuid import UUID, uuid5"),
