@@ -1,29 +1,82 @@
 """The canonical event: the mirror of `avro/`, held to it by a test.
 
-Money is integer micros (amount × 1,000,000). Times are epoch milliseconds. Positions are 1-based. An absent value
-is None, and absent never means zero or "no".
+Money is integer micros (amount × 1,000,000). Times are epoch milliseconds. Positions are 1-based. An absent
+value is None, and absent never means zero or "no".
 """
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Annotated
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
+from msgspec import Meta, Struct
 
-Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
-Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+# ── values ───────────────────────────────────────────────────────────────────────────────────────
+
+EPOCH_MS_MIN = -62_167_219_200_000  # 0000-01-01T00:00:00Z
+EPOCH_MS_MAX = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last moment RFC 3339 can write
+
+Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+
+if TYPE_CHECKING:
+    EpochMs = int
+    OffsetMinutes = int
+else:
+    # The JSON form may also write a time as text and the offset as null. The codec reads both in the same
+    # pass and replaces them by the number before anybody else sees the event.
+    EpochMs = Annotated[int, Meta(ge=EPOCH_MS_MIN, le=EPOCH_MS_MAX)] | str
+    OffsetMinutes = Int32 | None
 
 
-class Word(str, Enum):
-    """A word of a closed list that equals its plain string; a word that a newer producer knows is the default."""
+class EventType(StrEnum):
+    """What happened. A word that this version does not know reads as `unknown`."""
 
-    __str__ = str.__str__
-    __hash__ = str.__hash__
+    order_created = "order_created"
+    order_updated = "order_updated"
+    order_delivered = "order_delivered"
+    order_cancelled = "order_cancelled"
+    order_refunded = "order_refunded"
+    subscription_renewal = "subscription_renewal"
+    page_view = "page_view"
+    home_view = "home_view"
+    landing = "landing"
+    product_view = "product_view"
+    category_view = "category_view"
+    search = "search"
+    impression = "impression"
+    click = "click"
+    add_to_cart = "add_to_cart"
+    remove_from_cart = "remove_from_cart"
+    cart_updated = "cart_updated"
+    add_to_wishlist = "add_to_wishlist"
+    remove_from_wishlist = "remove_from_wishlist"
+    checkout_started = "checkout_started"
+    like = "like"
+    unlike = "unlike"
+    share = "share"
+    comment = "comment"
+    bookmark = "bookmark"
+    remove_bookmark = "remove_bookmark"
+    follow = "follow"
+    unfollow = "unfollow"
+    offer = "offer"
+    question = "question"
+    answer = "answer"
+    sign_in = "sign_in"
+    sign_up = "sign_up"
+    custom = "custom"
+    unknown = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> EventType:
+        return cls.unknown
 
 
-class Channel(Word):
-    """Where the shopper was."""
+class Channel(StrEnum):
+    """Where the shopper was. A word that this version does not know reads as `other`."""
 
     app = "app"
     web = "web"
@@ -38,8 +91,8 @@ class Channel(Word):
         return cls.other
 
 
-class DeviceType(Word):
-    """What the shopper held in hand."""
+class DeviceType(StrEnum):
+    """What the shopper held in hand. A word that this version does not know reads as `other`."""
 
     desktop = "desktop"
     mobile = "mobile"
@@ -52,8 +105,8 @@ class DeviceType(Word):
         return cls.other
 
 
-class PageType(Word):
-    """What kind of page it was."""
+class PageType(StrEnum):
+    """What kind of page it was. A word that this version does not know reads as `other`."""
 
     home = "home"
     category = "category"
@@ -73,49 +126,24 @@ class PageType(Word):
         return cls.other
 
 
+UNKNOWN_EVENT_TYPE = EventType.unknown
 ORDER_EVENT_TYPES = (
-    "order_created",
-    "order_updated",
-    "order_delivered",
-    "order_cancelled",
-    "order_refunded",
-    "subscription_renewal",
+    EventType.order_created,
+    EventType.order_updated,
+    EventType.order_delivered,
+    EventType.order_cancelled,
+    EventType.order_refunded,
+    EventType.subscription_renewal,
 )
-CLICKSTREAM_EVENT_TYPES = (
-    "page_view",
-    "home_view",
-    "landing",
-    "product_view",
-    "category_view",
-    "search",
-    "impression",
-    "click",
-    "add_to_cart",
-    "remove_from_cart",
-    "cart_updated",
-    "add_to_wishlist",
-    "remove_from_wishlist",
-    "checkout_started",
-    "like",
-    "unlike",
-    "share",
-    "comment",
-    "bookmark",
-    "remove_bookmark",
-    "follow",
-    "unfollow",
-    "offer",
-    "question",
-    "answer",
-    "sign_in",
-    "sign_up",
-    "custom",
+EVENT_TYPES = tuple(EventType)
+CLICKSTREAM_EVENT_TYPES = tuple(
+    word for word in EVENT_TYPES if word not in ORDER_EVENT_TYPES and word != UNKNOWN_EVENT_TYPE
 )
-UNKNOWN_EVENT_TYPE = "unknown"
-EVENT_TYPES = (*ORDER_EVENT_TYPES, *CLICKSTREAM_EVENT_TYPES, UNKNOWN_EVENT_TYPE)
+
+# ── groups ───────────────────────────────────────────────────────────────────────────────────────
 
 
-class User(msgspec.Struct, gc=False):
+class User(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Who it was, as far as anybody knows."""
 
     customer_id: str | None = None
@@ -131,7 +159,7 @@ class User(msgspec.Struct, gc=False):
     is_internal: bool | None = None
 
 
-class Device(msgspec.Struct, gc=False):
+class Device(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """With what."""
 
     type: DeviceType | None = None
@@ -148,7 +176,7 @@ class Device(msgspec.Struct, gc=False):
     screen_height: Int32 | None = None
 
 
-class Page(msgspec.Struct, gc=False):
+class Page(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The page or screen it happened on. `url` is absolute or a deep link."""
 
     id: str | None = None
@@ -160,7 +188,7 @@ class Page(msgspec.Struct, gc=False):
     referrer_id: str | None = None
 
 
-class Search(msgspec.Struct, gc=False):
+class Search(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What was searched for. `result_count` None: unknown, not zero."""
 
     query: str | None = None
@@ -169,15 +197,15 @@ class Search(msgspec.Struct, gc=False):
     sort: str | None = None
 
 
-class Category(msgspec.Struct, gc=False):
+class Category(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The category the page is about."""
 
     id: str | None = None
     name: str | None = None
-    path: list[str] | None = None
+    path: tuple[str, ...] | None = None
 
 
-class ItemAttribution(msgspec.Struct, gc=False):
+class ItemAttribution(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The tokens of this very item."""
 
     resolved_bid_id: str | None = None
@@ -185,18 +213,21 @@ class ItemAttribution(msgspec.Struct, gc=False):
     impression_id: str | None = None
 
 
-class EventItem(msgspec.Struct, gc=False):
-    """A product in the event. `unit_price_micros` is what was charged for one unit after item discounts;
-    `quantity` may be fractional (goods by weight)."""
+class EventItem(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """A product in the event; `Item` in Avro, a word that here means what travels to a vendor.
+
+    `unit_price_micros` is what was charged for one unit after item discounts; `quantity` may be fractional
+    (goods by weight).
+    """
 
     product_id: str | None = None
     parent_id: str | None = None
     sku: str | None = None
     name: str | None = None
     category: str | None = None
-    category_path: list[str] | None = None
+    category_path: tuple[str, ...] | None = None
     brand: str | None = None
-    quantity: float | None = None
+    quantity: Finite | None = None
     unit_price_micros: Int64 | None = None
     list_price_micros: Int64 | None = None
     discount_micros: Int64 | None = None
@@ -211,7 +242,7 @@ class EventItem(msgspec.Struct, gc=False):
     attribution: ItemAttribution | None = None
 
 
-class Order(msgspec.Struct, gc=False):
+class Order(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The order. `order_id` is unique per purchase, renewals too; `status` is free text, contracts say how it
     is read; `delivery_address` is one string; `cancelled_by` is customer, seller or system."""
 
@@ -225,8 +256,8 @@ class Order(msgspec.Struct, gc=False):
     tax_micros: Int64 | None = None
     refund_micros: Int64 | None = None
     currency: str | None = None
-    created_at: Int64 | None = None
-    updated_at: Int64 | None = None
+    created_at: EpochMs | None = None
+    updated_at: EpochMs | None = None
     delivery_address: str | None = None
     delivery_method: str | None = None
     payment_method: str | None = None
@@ -236,18 +267,18 @@ class Order(msgspec.Struct, gc=False):
     cancelled_by: str | None = None
 
 
-class Cart(msgspec.Struct, gc=False):
+class Cart(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The cart. `state_id` is constant from the first line to the purchase; `items` is the full cart, None:
     unknown, empty: emptied."""
 
     cart_id: str | None = None
     state_id: str | None = None
-    items: list[EventItem] | None = None
+    items: tuple[EventItem, ...] | None = None
     total_micros: Int64 | None = None
     currency: str | None = None
 
 
-class Placement(msgspec.Struct, gc=False):
+class Placement(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Where on the page, and what that page is about. `position` and `page` are 1-based."""
 
     path: str | None = None
@@ -255,12 +286,12 @@ class Placement(msgspec.Struct, gc=False):
     page: Int32 | None = None
     page_size: Int32 | None = None
     product_id: str | None = None
-    category_ids: list[str] | None = None
+    category_ids: tuple[str, ...] | None = None
     search_query: str | None = None
     location: str | None = None
 
 
-class Attribution(msgspec.Struct, gc=False):
+class Attribution(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Vendors' tokens. `entity_id` and `entity_type` name the second entity to credit."""
 
     resolved_bid_id: str | None = None
@@ -276,21 +307,21 @@ class Attribution(msgspec.Struct, gc=False):
     ranked_by: str | None = None
 
 
-class Target(msgspec.Struct, gc=False):
+class Target(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Who is followed."""
 
     type: str | None = None
     id: str | None = None
 
 
-class Offer(msgspec.Struct, gc=False):
+class Offer(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What was offered for a product."""
 
     amount_micros: Int64 | None = None
     currency: str | None = None
 
 
-class Consent(msgspec.Struct, gc=False):
+class Consent(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What the shopper allowed: true, false, or None, which is no refusal."""
 
     analytics: bool | None = None
@@ -299,41 +330,55 @@ class Consent(msgspec.Struct, gc=False):
     marketing: bool | None = None
 
 
-class Envelope(msgspec.Struct, gc=False, kw_only=True):
-    """What every event has; all that is read of an event type that this version does not know.
+# ── events ───────────────────────────────────────────────────────────────────────────────────────
+
+
+class Envelope(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """What every event has.
 
     `event_id` is a lower-case UUID; the same id twice is sent twice. `utc_offset_minutes` is the shopper's.
     """
 
     event_id: str
-    event_type: str
-    occurred_at: Int64
-    utc_offset_minutes: Int32 = 0
+    event_type: EventType
+    occurred_at: EpochMs
+    utc_offset_minutes: OffsetMinutes = 0
     channel: Channel | None = None
     properties: dict[str, str] | None = None
+
+
+class OrderEvent(Envelope, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """Something happened to an order. `items` are a refund's or change's lines; None: none."""
+
     user: User | None = None
     device: Device | None = None
     page: Page | None = None
-    items: list[EventItem] | None = None
+    order: Order
+    items: tuple[EventItem, ...] | None = None
     cart: Cart | None = None
     attribution: Attribution | None = None
     consent: Consent | None = None
 
 
-class OrderEvent(Envelope, gc=False, kw_only=True):
-    """Something happened to an order. `items` are a refund's or change's lines; None: not told."""
+class ClickstreamEvent(Envelope, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """Something happened on a site, in an app or in a shop.
 
-    order: Order
+    An event whose type this version does not know is one of these too, with its envelope alone: every group
+    is absent, whatever it carried.
+    """
 
-
-class ClickstreamEvent(Envelope, gc=False, kw_only=True):
-    """Something happened on a site, in an app or in a shop."""
-
+    user: User | None = None
+    device: Device | None = None
+    page: Page | None = None
     search: Search | None = None
     category: Category | None = None
+    items: tuple[EventItem, ...] | None = None
+    cart: Cart | None = None
     placement: Placement | None = None
+    attribution: Attribution | None = None
     target: Target | None = None
     offer: Offer | None = None
+    consent: Consent | None = None
 
 
-Event = OrderEvent | ClickstreamEvent | Envelope
+Event = OrderEvent | ClickstreamEvent
