@@ -40,6 +40,8 @@ def read_settings(path: Path | None) -> Settings:
     from connector.ops import logs
     from connector.settings import load, secret_values
 
+    if path is None and not any(name.startswith("CONNECTOR_") and "__" in name for name in os.environ):
+        raise typer.BadParameter("name a file, or set CONNECTOR_<SECTION>__<KEY> variables", param_hint="-c")
     settings = load(path, os.environ)
     for value in secret_values(settings):
         logs.register_secret(value)

@@ -49,7 +49,15 @@ def test_version_is_told() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("nonsense",), ("--nonsense",), ("config", "nonsense"), ("check", "--nonsense"), ("check", "extra")],
+    [
+        (),
+        ("nonsense",),
+        ("--nonsense",),
+        ("config", "nonsense"),
+        ("check", "--nonsense"),
+        ("check", "extra"),
+        ("check",),
+    ],
 )
 def test_bad_usage_ends_with_2_and_a_hint(arguments: tuple[str, ...]) -> None:
     """On standard error, without a traceback."""
