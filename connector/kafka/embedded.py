@@ -68,6 +68,25 @@ class Api(IntEnum):
     CONSUMER_GROUP_HEARTBEAT = 68
 
 
+class Failure(IntEnum):
+    """Answers that a request can be made to get, by librdkafka's names. Any other code does as well."""
+
+    BROKEN_CONNECTION = KafkaError._TRANSPORT  # no answer at all
+    NONE = KafkaError.NO_ERROR  # this one request passes
+    OFFSET_OUT_OF_RANGE = KafkaError.OFFSET_OUT_OF_RANGE
+    UNKNOWN_TOPIC_OR_PART = KafkaError.UNKNOWN_TOPIC_OR_PART
+    NOT_LEADER_FOR_PARTITION = KafkaError.NOT_LEADER_FOR_PARTITION
+    REQUEST_TIMED_OUT = KafkaError.REQUEST_TIMED_OUT
+    MSG_SIZE_TOO_LARGE = KafkaError.MSG_SIZE_TOO_LARGE
+    COORDINATOR_LOAD_IN_PROGRESS = KafkaError.COORDINATOR_LOAD_IN_PROGRESS
+    NOT_COORDINATOR = KafkaError.NOT_COORDINATOR
+    NOT_ENOUGH_REPLICAS = KafkaError.NOT_ENOUGH_REPLICAS
+    ILLEGAL_GENERATION = KafkaError.ILLEGAL_GENERATION
+    UNKNOWN_MEMBER_ID = KafkaError.UNKNOWN_MEMBER_ID
+    REBALANCE_IN_PROGRESS = KafkaError.REBALANCE_IN_PROGRESS
+    TOPIC_AUTHORIZATION_FAILED = KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
 class EmbeddedKafka:
     """A mock cluster of `brokers` brokers with the ids 1 to `brokers`, on loopback ports of its own.
 
@@ -121,10 +140,9 @@ class EmbeddedKafka:
         )
 
     def fail_requests(self, api: Api, codes: Sequence[int]) -> None:
-        """Answer the next requests of this kind with these errors (`KafkaError` names), one each, in order.
+        """Let the next requests of this kind fail so (see `Failure`), one each, in order.
 
-        `KafkaError._TRANSPORT` breaks the connection instead of answering. Zero lets one request pass. Asking
-        again adds to the end; `pass_requests` forgets what is left.
+        Asking again adds to the end; `pass_requests` forgets what is left.
         """
         errors = (ctypes.c_int * len(codes))(*codes)
         self._lib.rd_kafka_mock_push_request_errors_array(self._cluster, api, len(codes), errors)

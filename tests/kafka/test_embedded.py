@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from connector.kafka.embedded import PARTITION_KEEPS_BYTES, Api, EmbeddedKafka, _library
+from connector.kafka.embedded import PARTITION_KEEPS_BYTES, Api, EmbeddedKafka, Failure, _library
 
 PATIENCE_S = 20.0
 """How long we wait for what must happen. Nothing waits this long unless the test fails."""
@@ -126,8 +126,11 @@ def test_named_errors_answer_the_next_requests_in_order(kafka: EmbeddedKafka) ->
     """A fault hits exactly as many requests as it was given for, and the one after them passes."""
     produce(kafka, b"v")
     consumer = reader(kafka)
-    kafka.fail_requests(Api.OFFSET_COMMIT, [KafkaError.REBALANCE_IN_PROGRESS, KafkaError.UNKNOWN_MEMBER_ID])
+    kafka.fail_requests(
+        Api.OFFSET_COMMIT, [Failure.REBALANCE_IN_PROGRESS, Failure.NONE, Failure.UNKNOWN_MEMBER_ID]
+    )
     assert failure_of(consumer, 1) == KafkaError.REBALANCE_IN_PROGRESS
+    commit(consumer, 1)
     assert failure_of(consumer, 1) == KafkaError.UNKNOWN_MEMBER_ID
     commit(consumer, 1)
     (committed,) = consumer.committed([TopicPartition("orders", 0)], timeout=PATIENCE_S)
@@ -138,7 +141,7 @@ def test_named_errors_answer_the_next_requests_in_order(kafka: EmbeddedKafka) ->
 def test_errors_not_yet_given_can_be_forgotten(kafka: EmbeddedKafka) -> None:
     """After `pass_requests` nothing fails any more, however many errors were left."""
     consumer = reader(kafka)
-    kafka.fail_requests(Api.OFFSET_COMMIT, [KafkaError.REBALANCE_IN_PROGRESS] * 5)
+    kafka.fail_requests(Api.OFFSET_COMMIT, [Failure.REBALANCE_IN_PROGRESS] * 5)
     assert failure_of(consumer, 1) == KafkaError.REBALANCE_IN_PROGRESS
     kafka.pass_requests(Api.OFFSET_COMMIT)
     commit(consumer, 1)
@@ -149,7 +152,7 @@ def test_a_produce_error_that_may_be_retried_is_retried(kafka: EmbeddedKafka) ->
     """Leader changes and broken connections under an idempotent producer lose and double nothing."""
     kafka.fail_requests(
         Api.PRODUCE,
-        [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError._TRANSPORT, KafkaError.NOT_LEADER_FOR_PARTITION],
+        [Failure.NOT_LEADER_FOR_PARTITION, Failure.BROKEN_CONNECTION, Failure.NOT_LEADER_FOR_PARTITION],
     )
     client = producer(kafka, enable_idempotence="true")
     for number in range(10):

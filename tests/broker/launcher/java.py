@@ -12,7 +12,7 @@ from pathlib import Path
 
 _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"  # named: the default one is too old
 _FETCH_PATIENCE_S = 600
-_HOW_TO_INSTALL = "on Debian: apt-get install openjdk-17-jre-headless maven"
+_HOW_TO_INSTALL = "on Debian: apt-get install default-jre-headless maven"
 
 
 class MissingToolError(Exception):
