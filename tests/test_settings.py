@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[1]
 KEY = "sk-Ax93-secret-k3y"
 
 MINIMAL: dict[str, Any] = {
-    "destination": {"name": "topsort", "api_key": KEY},
+    "destination": {"name": "topsort", "api_key": KEY, "options": {"currency": "EUR"}},
     "source": {
         "topics": ["orders", "clickstream"],
         "group_id": "commerce-connector-topsort",
@@ -153,7 +153,7 @@ FROM_ENV: dict[str, tuple[str, object]] = {
     "destination.proxy": ("http://proxy:3128", "http://proxy:3128"),
     "destination.api_key": ("12345678", "12345678"),
     "destination.api_key_file": ("FILE", "FILE"),
-    "destination.options": ("{}", {}),
+    "destination.options": ('{"currency": "USD"}', {"currency": "USD"}),
     "source.topics": ('["a", "^b-.*"]', ["a", "^b-.*"]),
     "source.group_id": ("g", "g"),
     "source.format": ('{"a": "json"}', {"a": "json"}),
@@ -223,6 +223,7 @@ def test_the_environment_alone_is_enough() -> None:
     env = {
         "CONNECTOR_DESTINATION__NAME": "topsort",
         "CONNECTOR_DESTINATION__API_KEY": KEY,
+        "CONNECTOR_DESTINATION__OPTIONS": '{"currency": "EUR"}',
         "CONNECTOR_SOURCE__TOPICS": '["orders"]',
         "CONNECTOR_SOURCE__GROUP_ID": "g",
         "CONNECTOR_SOURCE__PROPERTIES": '{"bootstrap.servers": "b:9092"}',
@@ -487,6 +488,22 @@ def test_order_by_key_is_refused_by_name_not_ignored(stand_in: type[StandIn]) ->
     assert problems(raw) == []
     stand_in.ordering_required = True
     assert "requires key" in only_problem(raw).what
+
+
+def test_a_secret_option_may_be_a_file(stand_in: type[StandIn], tmp_path: Path) -> None:
+    """As every other secret; both at once, or a file that can't be read, is named."""
+    file = tmp_path / "token"
+    file.write_text("from-file\n")
+    options = typed_options("stand-in", {"platform": "p", "token_file": str(file)})
+    assert isinstance(options, StandIn.Options)
+    assert options.token is not None
+    assert options.token.get_secret_value() == "from-file"
+    both = only_problem(for_stand_in(platform="p", token="t", token_file=str(file)))
+    assert (both.path, "beside token" in both.what) == ("destination.options.token_file", True)
+    for unusable in (str(tmp_path / "none"), 7, ["a"]):
+        assert "can be read" in only_problem(for_stand_in(platform="p", token_file=unusable)).what
+    assert from_mapping(for_stand_in(platform="p", token_file=str(file)))
+    assert "from-file" in secret_values(from_mapping(for_stand_in(platform="p", token_file=str(file))))
 
 
 @pytest.mark.parametrize("name", sorted(DESTINATIONS))

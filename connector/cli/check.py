@@ -7,17 +7,19 @@ import base64
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import msgspec
 import typer
 
 from connector.cli.common import PROBLEMS_FOUND, ConfigFile, command, read_settings
+from connector.delivery.transport import Transport
+from connector.kafka.inspect import Cluster, ClusterError
+from connector.model.verdict import Halt
 from connector.ops import logs
-
-if TYPE_CHECKING:
-    from connector.kafka.inspect import Cluster
-    from connector.settings import Settings
+from connector.settings import Settings, typed_options
+from connector.vendors import DESTINATIONS
+from connector.vendors.contract import Limits, Request, Response
 
 STEP_S = 8.0
 """Longest wait for one answer: a check that hangs is a check that is not run."""
@@ -72,8 +74,6 @@ def _findings(settings: Settings, config: Path | None, offline: bool) -> Iterato
 
 
 def _replay_warning(settings: Settings) -> Iterator[Finding]:
-    from connector.vendors import DESTINATIONS
-
     destination = DESTINATIONS[settings.destination.name]
     if settings.source.start_from == "earliest" and getattr(destination, "writes_to_customers", False):
         yield Finding(
@@ -88,8 +88,6 @@ def _replay_warning(settings: Settings) -> Iterator[Finding]:
 
 
 def _kafka(settings: Settings) -> Iterator[Finding]:
-    from connector.kafka.inspect import Cluster, ClusterError
-
     servers = settings.source.properties["bootstrap.servers"]
     try:
         with Cluster(settings.source.librdkafka(), settings.source.group_id, STEP_S) as cluster:
@@ -131,8 +129,6 @@ def _topics(settings: Settings, found: Mapping[str, int]) -> Iterator[Finding]:
 
 
 def _offsets(settings: Settings, cluster: Cluster, found: Mapping[str, int]) -> Iterator[Finding]:
-    from connector.kafka.inspect import ClusterError
-
     group = settings.source.group_id
     try:
         offsets = cluster.committed(found.items())
@@ -157,8 +153,6 @@ def _offsets(settings: Settings, cluster: Cluster, found: Mapping[str, int]) -> 
 
 
 def _dead_letters(settings: Settings, cluster: Cluster, topics: Mapping[str, int]) -> Iterator[Finding]:
-    from connector.kafka.inspect import ClusterError
-
     topic = settings.dead_letter_topic
     if topic not in topics:
         yield Finding(
@@ -188,62 +182,66 @@ def _dead_letters(settings: Settings, cluster: Cluster, topics: Mapping[str, int
 
 
 async def _registry(settings: Settings) -> list[Finding]:
-    import aiohttp
-
     registry = settings.source.schema_registry
     if registry.url is None:
         return []
     secret = registry.secret()
-    headers = {}
+    credentials = {}
     if secret is not None:
-        headers["Authorization"] = f"Basic {base64.b64encode(secret.read().encode()).decode()}"
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=STEP_S)) as session,
-            session.get(
-                f"{registry.url.rstrip('/')}/subjects", headers=headers, allow_redirects=False
-            ) as answer,
-        ):
-            status = answer.status
-    except TimeoutError:
-        return [Finding("schema registry", "wrong", f"no answer within {STEP_S:g} s")]
-    except (aiohttp.ClientError, OSError) as error:
-        return [Finding("schema registry", "wrong", f"can't be reached: {type(error).__name__}")]
-    if status == 200:
-        return [Finding("schema registry", "ok", "answers")]
-    if status in (401, 403):
-        text = f"refuses the credentials ({status}): check source.schema_registry.auth or auth_file"
-    else:
-        text = f"answered {status} to /subjects: check source.schema_registry.url"
-    return [Finding("schema registry", "wrong", text)]
+        credentials["Authorization"] = f"Basic {base64.b64encode(secret.read().encode()).decode()}"
+    answer = await _ask(
+        Request("GET", {}, b"", f"{registry.url.rstrip('/')}/subjects"),
+        credentials,
+        Limits(items_max=1, body_bytes_max=0, connect_timeout_s=STEP_S, request_timeout_s=STEP_S),
+    )
+    state: State = "wrong"
+    match answer:
+        case str():
+            text = answer
+        case Response(status=200):
+            state, text = "ok", "answers"
+        case Response(status=401 | 403 as status):
+            text = f"refuses the credentials ({status}): check source.schema_registry.auth or auth_file"
+        case Response(status=status):
+            text = f"answered {status} to /subjects: check source.schema_registry.url"
+    return [Finding("schema registry", state, text)]
 
 
 async def _destination(settings: Settings) -> list[Finding]:
-    from connector.delivery.transport import Transport
-    from connector.model.verdict import Halt
-    from connector.settings import typed_options
-    from connector.vendors import DESTINATIONS
-
     kind = DESTINATIONS[settings.destination.name]
     options = typed_options(settings.destination.name, settings.destination.options)
     destination = kind(options, settings.delivery.consent)
     url = settings.destination.url or kind.url(options)
-    request = destination.probe(url)
-    if request is None:
+    probe = destination.probe(url)
+    if probe is None:
         return [Finding("destination", "warning", f"{kind.name} has no call without side effects: not tried")]
-    limits = msgspec.structs.replace(destination.limits, request_timeout_s=STEP_S)
-    credentials = kind.credentials(settings.destination.secret().read())
-    transport = Transport(url, credentials, limits, max_in_flight=1, proxy=settings.destination.proxy)
+    answer = await _ask(
+        msgspec.structs.replace(probe, url=probe.url or url),
+        kind.credentials(settings.destination.secret().read()),
+        msgspec.structs.replace(destination.limits, connect_timeout_s=STEP_S, request_timeout_s=STEP_S),
+        settings.destination.proxy,
+    )
+    if isinstance(answer, str):
+        return [Finding("destination", "wrong", answer)]
+    match destination.judge_probe(answer):
+        case Halt(reason):
+            text = f"answered {answer.status}, {reason}: check destination.url and the key"
+            return [Finding("destination", "wrong", text)]
+        case True:
+            return [Finding("destination", "ok", f"{kind.name} takes the key")]
+        case False:
+            text = f"answered {answer.status}: it is not well now; try again"
+            return [Finding("destination", "wrong", text)]
+
+
+async def _ask(
+    request: Request, credentials: Mapping[str, str], limits: Limits, proxy: str | None = None
+) -> Response | str:
+    """The answer, or why there is none."""
+    assert request.url is not None
+    transport = Transport(request.url, credentials, limits, max_in_flight=1, proxy=proxy)
     try:
         response = await transport.send(request)
     finally:
         await transport.close()
-    if response.status is None:
-        return [Finding("destination", "wrong", f"no answer: {transport.last_failure}")]
-    verdict = destination.judge_probe(response)
-    if isinstance(verdict, Halt):
-        text = f"answered {response.status}, {verdict.reason}: check destination.url and the key"
-        return [Finding("destination", "wrong", text)]
-    if not verdict:
-        return [Finding("destination", "wrong", f"answered {response.status}: it is not well now; try again")]
-    return [Finding("destination", "ok", f"{kind.name} takes the key")]
+    return response if response.status is not None else f"no answer: {transport.last_failure}"

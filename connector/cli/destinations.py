@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from connector.cli.common import command
-
-if TYPE_CHECKING:
-    from connector.vendors.contract import Destination
+from connector.settings.reference import example_options
+from connector.vendors import DESTINATIONS
+from connector.vendors.contract import Destination
 
 app = command()
 
@@ -27,8 +26,6 @@ def destinations(
       connector destinations
       connector destinations topsort
     """
-    from connector.vendors import DESTINATIONS
-
     if name is None:
         for known, destination in DESTINATIONS.items():
             sent = sum(not fate.startswith("skip") for fate in destination.events.values())
@@ -53,11 +50,7 @@ def _describe(destination: type[Destination]) -> list[str]:
 
 
 def _limits(destination: type[Destination]) -> Iterator[tuple[str, str]]:
-    try:
-        options = destination.Options()
-    except ValidationError:
-        yield "", "depend on its options, which have no defaults"
-        return
+    options = destination.Options(**example_options(destination.Options))
     limits = destination(options).limits
     yield "items a request", str(limits.items_max)
     for kind, most in limits.per_kind.items():

@@ -5,22 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
 from pydantic_settings.sources.utils import parse_env_vars
 
 from connector.settings.checks import RULES, destinations, ordering_fits
-from connector.settings.model import ENV_DELIMITER, ENV_PREFIX, Settings
+from connector.settings.model import ENV_DELIMITER, ENV_PREFIX, FILE_SUFFIX, Settings
 from connector.settings.problem import ConfigurationError, Problem, did_you_mean, number
+from connector.settings.secret import Secret
 
 Raw = dict[str, Any]
 Path_ = tuple[str | int, ...]
 
+OPTIONS = ("destination", "options")
 FILE_BYTES_MAX = 1_000_000
 _VARIABLE = re.compile(rf"{ENV_PREFIX}(?P<section>[A-Z0-9_]*?[A-Z0-9]){ENV_DELIMITER}.+", re.IGNORECASE)
 """What is ours. Kubernetes sets `CONNECTOR_PORT` and the like for a Service of that name: no `__` in it."""
@@ -58,12 +60,46 @@ def read(path: Path | None, env: Mapping[str, str]) -> tuple[Raw, list[Problem]]
 
 
 def typed_options(destination: str, options: Mapping[str, Any]) -> BaseModel:
-    """A known destination's options in its own type, defaults filled in. Raises ConfigurationError."""
+    """A known destination's options in its own type, defaults filled in, secrets read from their files.
+
+    Raises ConfigurationError.
+    """
     model = destinations()[destination].Options
+    given, problems = _with_secrets_read(options, model)
     try:
-        return model.model_validate(dict(options))
+        typed = model.model_validate(given)
     except ValidationError as error:
-        raise ConfigurationError([*_translated(error, model, ("destination", "options"))]) from None
+        problems += _translated(error, model, OPTIONS)
+    if problems:
+        raise ConfigurationError(problems)
+    return typed
+
+
+def secret_fields(model: type[BaseModel]) -> list[str]:
+    """The fields that hold a secret, and so may be given as `<name>_file`, too."""
+    return [
+        name
+        for name, field in model.model_fields.items()
+        if field.annotation is SecretStr or SecretStr in get_args(field.annotation)
+    ]
+
+
+def _with_secrets_read(options: Mapping[str, Any], model: type[BaseModel]) -> tuple[Raw, list[Problem]]:
+    given, problems = dict(options), list[Problem]()
+    for name in secret_fields(model):
+        file = given.pop(name + FILE_SUFFIX, None)
+        if file is None:
+            continue
+        path = ".".join((*OPTIONS, name + FILE_SUFFIX))
+        if name in given:
+            problems.append(Problem(path, f"is given beside {name}", "give one of the two"))
+            continue
+        try:
+            given[name] = Secret(file=Path(file)).read()
+        except (OSError, ValueError, TypeError):
+            problems.append(Problem(path, "is not a file that holds text and can be read"))
+            given[name] = "unread"  # whatever else is wrong is told, too
+    return given, problems
 
 
 # ── judging ──────────────────────────────────────────────────────────────────────────────────────
@@ -163,6 +199,8 @@ def _words(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
             return f"must be at most {number(context['le'])}", _purpose(detail["loc"], model)
         case "too_short" | "string_too_short":
             return "must not be empty", ""
+        case "value_error":
+            return str(context["error"]), ""
     return detail["msg"], ""
 
 

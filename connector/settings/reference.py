@@ -14,7 +14,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from connector.settings.checks import destinations
-from connector.settings.model import Settings
+from connector.settings.load import secret_fields
+from connector.settings.model import FILE_SUFFIX, Settings
 from connector.settings.problem import number
 
 EXAMPLE_DESTINATION = "topsort"
@@ -24,8 +25,9 @@ _EXAMPLES: dict[str, Any] = {
     "source.topics": ["orders", "clickstream"],
     "source.group_id": f"commerce-connector-{EXAMPLE_DESTINATION}",
     "source.properties": {"bootstrap.servers": "localhost:9092"},
+    "destination.options.currency": "EUR",
 }
-"""What a setting without a default, or one that must be given, is in the example."""
+"""What a setting without a default is in the example, where its field names no example of its own."""
 
 # ── JSON Schema ──────────────────────────────────────────────────────────────────────────────────
 
@@ -43,7 +45,7 @@ def json_schema() -> dict[str, Any]:
         options = destination.Options.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
         for inner, definition in options.pop("$defs", {}).items():
             schema["$defs"][f"{name}.{inner}"] = definition
-        schema["$defs"][f"{name}.Options"] = options
+        schema["$defs"][f"{name}.Options"] = _with_files(options, destination.Options)
         then = {"options": {"$ref": f"#/$defs/{name}.Options"}}
         choices.append(
             {
@@ -53,6 +55,13 @@ def json_schema() -> dict[str, Any]:
         )
     schema["allOf"] = choices
     return schema
+
+
+def _with_files(options: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """A secret option may also be given as the name of a file that holds it."""
+    for name in secret_fields(model):
+        options["properties"][name + FILE_SUFFIX] = {"type": "string", "format": "path"}
+    return options
 
 
 # ── the reference page ───────────────────────────────────────────────────────────────────────────
@@ -99,6 +108,10 @@ def _section(field: FieldInfo) -> type[BaseModel] | None:
 
 def _table(path: str, section: type[BaseModel]) -> str:
     schema = section.model_json_schema()
+    note = "".join(
+        f"\n`{name}` may also be given as `{name}{FILE_SUFFIX}`, a file that holds it.\n"
+        for name in (secret_fields(section) if path == "destination.options" else ())
+    )
     rows = ["| key | default | may be | what it is for |", "| --- | --- | --- | --- |"]
     for name, field in section.model_fields.items():
         if _section(field) is not None and path != "destination.options":
@@ -111,7 +124,7 @@ def _table(path: str, section: type[BaseModel]) -> str:
             field.description or "",
         )
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(rows) + "\n"
+    return "\n".join(rows) + "\n" + note
 
 
 def _default(field: FieldInfo) -> str:
@@ -203,6 +216,24 @@ def _example_section(path: str, key: str, section: type[BaseModel], depth: int) 
             continue
         if field.description:
             yield f"{indent}# {field.description}"
-        value = _EXAMPLES[here] if here in _EXAMPLES else _plain(field)
+        value = _example_of(here, field)
         in_a_list = yaml.safe_dump([value], default_flow_style=True, sort_keys=False, width=10_000)
         yield f"{indent}{name}: {in_a_list.strip()[1:-1]}"
+
+
+def example_options(options: type[BaseModel]) -> dict[str, Any]:
+    """A destination's options that must be given, with example values."""
+    return {
+        name: _example_of(f"destination.options.{name}", field)
+        for name, field in options.model_fields.items()
+        if field.is_required()
+    }
+
+
+def _example_of(path: str, field: FieldInfo) -> Any:
+    if path in _EXAMPLES:
+        return _EXAMPLES[path]
+    if field.is_required():
+        assert field.examples, f"{path} must be given, so its field needs an example"
+        return field.examples[0]
+    return _plain(field)

@@ -19,6 +19,7 @@ from connector.kafka.embedded import EmbeddedKafka
 from connector.kafka.inspect import Cluster, ClusterError
 from tests.cli.commandline import Ended, connector
 
+OPTIONS = {"currency": "EUR"}
 KEY = "tse-s3cret-key"
 
 
@@ -87,7 +88,7 @@ def _deletes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run_check(tmp_path: Path, kafka: str, url: str, *arguments: str, **source: Any) -> Ended:
     raw = {
-        "destination": {"name": "topsort", "api_key": KEY, "url": f"{url}/v2/events"},
+        "destination": {"name": "topsort", "api_key": KEY, "url": f"{url}/v2/events", "options": OPTIONS},
         "source": {
             "topics": ["orders", "clickstream"],
             "group_id": "connector",
