@@ -213,7 +213,7 @@ class Sender:
             if batch is None:
                 return None
             if not batch.drop_fenced():
-                self._end(batch)
+                self._backlog.end(batch)
             elif not self._condemn(batch):
                 return batch
 
@@ -273,12 +273,14 @@ class Sender:
         request = self._destination.request(batch.items)
         batch.attempts += 1
         sent_at = self._time()
+        began = time.perf_counter()  # uvloop's clock counts milliseconds, a good answer may take less
         response = await self._transport.send(request)
+        took_s = time.perf_counter() - began
         now = self._time()
         items = len(batch.items)
         verdict = self._destination.judge(batch.items, response, self._now_ms())
         name, status = type(verdict).__name__.lower(), str(response.status or response.silence)
-        self._telemetry.request_done(name, status, now - sent_at, items, len(request.body))
+        self._telemetry.request_done(name, status, took_s, items, len(request.body))
         breaker = self._pace.learn(verdict, items, sent_at, now, self._in_flight, probing)
         if breaker is not None:
             self._tell_breaker()
@@ -297,7 +299,7 @@ class Sender:
         match verdict:
             case Delivered():
                 self._deliver(batch.items)
-                self._end(batch)
+                self._backlog.end(batch)
             case Partial():
                 self._settle_parts(verdict, batch, response, now)
             case Retry():
@@ -321,7 +323,7 @@ class Sender:
         for at, (reason, detail) in rejected.items():
             self._reject(batch, items[at], reason, detail, response)
         if not retry:
-            self._end(batch)
+            self._backlog.end(batch)
             return
         batch.keep([items[at] for at in sorted(retry)])
         self._retry(Retry("server_error"), batch, response, now)
@@ -364,18 +366,13 @@ class Sender:
     def _reject_all(self, batch: Batch, reason: str, detail: str, answer: Response) -> None:
         for item in batch.items:
             self._reject(batch, item, reason, detail, answer)
-        self._end(batch)
+        self._backlog.end(batch)
 
     def _reject(self, batch: Batch, item: Item, reason: str, detail: str, answer: Response) -> None:
         if live_only([item]):
             body = answer.body[:BODY_KEPT]
             rejection = Rejection(reason, detail, answer.status, body, item.id, batch.attempts)
             self._outlet.rejected(item, rejection)
-
-    def _end(self, batch: Batch) -> None:
-        if batch is self._failed_last:
-            self._failed_last = None
-        self._backlog.end(batch)
 
     # ── probe ────────────────────────────────────────────────────────────────────────────────────
 
@@ -437,7 +434,6 @@ class Sender:
         answer = await self._ask_vendor()
         if answer is not None:
             return answer is True
-        self._close_batch()
         batch = self._next_batch(self._time(), probing=True)
         if batch is None:
             return True  # nothing to find out with: the next batch will tell, alone, since the limit restarts

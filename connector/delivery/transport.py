@@ -132,9 +132,7 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
         if not chunk:
             return body
         body += chunk
-    if not answer.content.at_eof():
-        answer.close()
-    return body
+    return body  # what is left unread makes aiohttp close the connection
 
 
 def _words(error: Exception) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from connector.delivery.breaker import BreakerState
@@ -22,6 +22,7 @@ class Outcomes:
         self.rejections: dict[str, Rejection] = {}
         self.halts: list[tuple[str, str]] = []
         self.resumes = 0
+        self.on_rejection: Callable[[], None] = lambda: None
         self._reached = asyncio.Event()
         self._awaited = 0
 
@@ -45,6 +46,7 @@ class Outcomes:
     def rejected(self, item: Item, rejection: Rejection) -> None:
         self._first(item)
         self.rejections[item.id] = rejection
+        self.on_rejection()
         self._look()
 
     def halted(self, reason: str, detail: str) -> None:

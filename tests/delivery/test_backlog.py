@@ -87,10 +87,10 @@ class Splitting(RuleBasedStateMachine):
         self.roots = 0
         self.now = 0.0
 
-    @rule(items=st.integers(1, 9), key=st.sampled_from([None, "k"]))
-    def submit(self, items: int, key: str | None) -> None:
+    @rule(keys=st.lists(st.sampled_from([None, "a", "b", "c"]), min_size=1, max_size=9))
+    def submit(self, keys: list[str | None]) -> None:
         self.roots += 1
-        new = [item(f"{self.roots}-{n}", key=key) for n in range(items)]
+        new = [item(f"{self.roots}-{n}", key=key) for n, key in enumerate(keys)]
         self.unsettled.update(one.id for one in new)
         self.backlog.add_fresh(Batch(new))
 
@@ -125,6 +125,15 @@ class Splitting(RuleBasedStateMachine):
         self.now += 1.0
 
     @invariant()
+    def parts_of_one_batch_that_are_out_together_share_no_key(self) -> None:
+        seen: set[tuple[int, str]] = set()
+        for one in self.out:
+            if one.tree is not None:
+                keys = {(id(one.tree), part.key) for part in one.items if part.key is not None}
+                assert seen.isdisjoint(keys)
+                seen |= keys
+
+    @invariant()
     def no_more_trees_than_allowed(self) -> None:
         trees = {id(one.tree) for one in self.out if one.tree is not None}
         assert len(trees) <= TREES_MAX
@@ -142,7 +151,7 @@ class Splitting(RuleBasedStateMachine):
 
 
 TestSplitting = Splitting.TestCase
-TestSplitting.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestSplitting.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
 
 
 def test_the_ninth_refused_batch_waits_until_a_tree_has_ended() -> None:

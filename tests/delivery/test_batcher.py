@@ -43,7 +43,10 @@ class Batching(RuleBasedStateMachine):
         new = item(f"i{name}", kind="click" if click else "view", size=size)
         self.given.append(new)
         self.came_at.append(self.now)
-        self._take(self.batcher.add(new, self.now))
+        closed = self.batcher.add(new, self.now)
+        if closed is not None and closed[-1] is not new:
+            assert not self._is_within_limits([*closed, new]), "it was closed and had room"
+        self._take(closed)
 
     @rule(ticks=st.integers(1, 8))
     def time_passes(self, ticks: int) -> None:
@@ -60,15 +63,20 @@ class Batching(RuleBasedStateMachine):
     def _take(self, batch: list[Item] | None) -> None:
         if batch is None:
             return
-        limits = self.limits
-        assert 1 <= len(batch) <= limits.items_max
-        assert sum(one.kind == "click" for one in batch) <= limits.per_kind["click"]
-        assert limits.frame_bytes + sum(len(one.body) + 1 for one in batch) <= limits.body_bytes_max
-        if limits.unique_ids:
-            assert len({one.id for one in batch}) == len(batch)
+        assert batch
+        assert self._is_within_limits(batch)
         oldest = self.came_at[len(self.got)]
         assert self.now - oldest <= LINGER_S + TICK_S + 1e-9
         self.got.extend(batch)
+
+    def _is_within_limits(self, batch: list[Item]) -> bool:
+        limits = self.limits
+        return (
+            len(batch) <= limits.items_max
+            and sum(one.kind == "click" for one in batch) <= limits.per_kind["click"]
+            and limits.frame_bytes + sum(len(one.body) + 1 for one in batch) <= limits.body_bytes_max
+            and not (limits.unique_ids and len({one.id for one in batch}) < len(batch))
+        )
 
     @invariant()
     def nothing_is_lost_and_order_is_kept(self) -> None:
@@ -80,7 +88,7 @@ class Batching(RuleBasedStateMachine):
 
 
 TestBatching = Batching.TestCase
-TestBatching.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestBatching.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
 
 
 def test_a_batch_is_not_closed_before_it_must() -> None:

@@ -169,4 +169,4 @@ class Breaking(RuleBasedStateMachine):
 
 
 TestBreaking = Breaking.TestCase
-TestBreaking.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestBreaking.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)

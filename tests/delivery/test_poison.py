@@ -64,6 +64,17 @@ def test_the_more_others_fail_the_more_failures_it_takes() -> None:
     assert failures_until_proven(1000, 9000) == 197
 
 
+def test_failures_of_others_before_its_own_first_do_not_count() -> None:
+    """An old outage neither hides nor proves a bad event."""
+    trial = Trial()
+    trial.others(failed=100_000, passed=100_000)
+    for _ in range(6):
+        assert not trial.proven()
+        trial.fails()
+        trial.others(passed=100)
+    assert trial.proven()
+
+
 def test_few_others_prove_little() -> None:
     """One other success after each failure is not a hundred."""
     slow = failures_until_proven(1, 0)
@@ -103,7 +114,7 @@ def test_a_batch_is_halved_on_less_proof_than_an_item_is_condemned() -> None:
     assert failures_until_proven(1000, 1000, every_s=0.1, bar=SPLIT_ANYWAY) == 10
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     before=st.integers(0, 10_000),
     in_the_air=st.integers(0, 200),

@@ -121,13 +121,13 @@ def test_of_a_half_accepted_batch_each_item_gets_its_own_outcome() -> None:
     """Partial: refused items are rejected with the vendor's words, some go again, the rest is delivered."""
 
     async def main() -> None:
-        answers = [Response(207, body=b'{"rejected": {"1": "no such shop"}, "retry": [3, 0]}'), OK]
+        answers = [Response(207, body=b'{"rejected": {"2": "no such shop"}, "retry": [8, 1]}'), OK]
         rig = Rig(lambda ids: answers.pop(0))
-        rig.sender.submit(items(5))
-        await rig.until_settled(5)
-        assert [ids for _, ids in rig.wire.sent] == [["i0", "i1", "i2", "i3", "i4"], ["i0", "i3"]]
-        assert rig.outcomes.delivered_ids == ["i2", "i4", "i0", "i3"]
-        rejection = rig.outcomes.rejections["i1"]
+        rig.sender.submit(items(10))
+        await rig.until_settled(10)
+        assert rig.wire.sent[1][1] == ["i1", "i8"]
+        assert rig.outcomes.delivered_ids == ["i0", "i3", "i4", "i5", "i6", "i7", "i9", "i1", "i8"]
+        rejection = rig.outcomes.rejections["i2"]
         assert (rejection.reason, rejection.detail, rejection.status) == (
             "vendor_rejected",
             "no such shop",
@@ -207,8 +207,27 @@ def test_retries_and_halves_go_before_fresh_batches() -> None:
     run(main())
 
 
-def test_items_of_a_fenced_partition_are_neither_sent_nor_reported() -> None:
-    """Before an attempt they are dropped; an answer that comes late is not reported."""
+@pytest.mark.parametrize("answer", [OK, Response(409), Response(503), Response(401)])
+def test_a_late_answer_for_a_fenced_partition_is_not_reported(answer: Response) -> None:
+    """Whoever owns the partition now reads the record again and reports it."""
+
+    async def main() -> None:
+        late = Lease("clicks", 2, 1)
+        rig = Rig(lambda ids: answer)
+        rig.sender.submit([item("late", lease=late)])
+        await asyncio.sleep(0.07)
+        assert rig.wire.in_flight == 1
+        late.live = False
+        await asyncio.sleep(100)
+        assert rig.settled == 0
+        assert len(rig.wire.sent) == 1
+        assert rig.sender.snapshot().retrying == 0
+
+    run(main())
+
+
+def test_items_of_a_fenced_partition_are_not_sent() -> None:
+    """They are dropped before the attempt; the others of their batch go on."""
 
     async def main() -> None:
         kept, lost = Lease("clicks", 0, 1), Lease("clicks", 1, 1)
@@ -217,14 +236,8 @@ def test_items_of_a_fenced_partition_are_neither_sent_nor_reported() -> None:
         rig.sender.submit(mixed)
         lost.live = False
         await rig.until_settled(1)
-        assert [ids for _, ids in rig.wire.sent] == [["kept"]]
-
-        late = Lease("clicks", 2, 1)
-        rig.sender.submit([item("late", lease=late)])
-        await asyncio.sleep(0.07)
-        assert rig.wire.in_flight == 1
-        late.live = False
         await asyncio.sleep(10)
+        assert [ids for _, ids in rig.wire.sent] == [["kept"]]
         assert rig.outcomes.delivered_ids == ["kept"]
 
     run(main())

@@ -81,12 +81,13 @@ def test_an_open_breaker_probes_with_one_real_batch_at_growing_intervals() -> No
     run(main())
 
 
-def test_a_probe_is_never_the_batch_that_failed_last_if_another_waits() -> None:
+@pytest.mark.parametrize("batches", [2, 12])
+def test_a_probe_is_never_the_batch_that_failed_last_if_another_waits(batches: int) -> None:
     """One bad batch cannot keep the breaker open for all others."""
 
     async def main() -> None:
         rig = Rig(lambda ids: DOWN)
-        submit_batches(rig, 12)
+        submit_batches(rig, batches)
         await asyncio.sleep(1200)
         first = next(at for at, state in enumerate(rig.told.breaker) if state == "half_open")
         assert first == 1
@@ -155,7 +156,11 @@ def test_after_an_outage_the_load_grows_from_one() -> None:
         loop = asyncio.get_running_loop()
         up_at = loop.time() + 60
         rig = Rig(lambda ids: OK if loop.time() > up_at else DOWN, max_in_flight=32, latency_s=1.0)
+        up_at = 0.0
         total = submit_batches(rig, 200)
+        await asyncio.sleep(5)
+        assert rig.wire.most_in_flight == 32
+        up_at = loop.time() + 60
         await asyncio.sleep(60)
         rig.wire.most_in_flight = 0
         while "closed" not in rig.told.breaker:  # noqa: ASYNC110
@@ -184,9 +189,9 @@ def test_when_one_request_is_throttled_everybody_waits_as_long_as_the_vendor_say
         assert rig.sender.nothing_can_leave(loop.time() + 5)
         assert not rig.sender.nothing_can_leave(loop.time() + 60)
         await rig.until_settled(total)
-        throttled_at = rig.wire.sent[0][0] + 0.05
-        next_at = rig.wire.sent[1][0]
-        assert 20.0 <= next_at - throttled_at <= 24.1
+        (throttled_at, throttled), (next_at, following) = rig.wire.sent[:2]
+        assert 20.05 <= next_at - throttled_at <= 24.1
+        assert throttled != following  # others, who may be innocent, go first
         assert rig.told.breaker == []
 
     run(main())
@@ -354,6 +359,43 @@ def test_a_lone_poison_event_waits_when_nobody_else_shows_that_the_vendor_works(
         rig.sender.submit(items(1))
         await asyncio.sleep(24 * 3600)
         assert rig.settled == 0
+
+    run(main())
+
+
+def test_an_event_whose_requests_get_no_answer_is_never_condemned() -> None:
+    """Only a 5xx is the vendor's own word about the request; silence may be the network's."""
+
+    async def main() -> None:
+        rig = Rig(lambda ids: Response(None, silence="timeout") if "i7" in ids else OK)
+        others = asyncio.create_task(trickle(rig, 2.0))
+        rig.sender.submit(items(10))
+        await asyncio.sleep(1200)
+        others.cancel()
+        assert rig.outcomes.rejections == {}
+
+    run(main())
+
+
+def test_a_rejection_that_halts_is_the_last_thing_that_happens() -> None:
+    """The flood guard may say stop while the next batch is being chosen: that batch stays, unsent."""
+
+    async def main() -> None:
+        rig = Rig(lambda ids: Response(500) if ids == ["bad"] else OK)
+        stopped_at: list[float] = []
+
+        def stop() -> None:
+            stopped_at.append(asyncio.get_running_loop().time())
+            rig.sender.halt("dead_letter_flood", "too many")
+
+        rig.outcomes.on_rejection = stop
+        rig.sender.submit([item("bad")])
+        rig.sender.flush()
+        others = asyncio.create_task(trickle(rig, 0.5))
+        await asyncio.sleep(600)
+        others.cancel()
+        assert len(stopped_at) == 1
+        assert all(at < stopped_at[0] for at, _ in rig.wire.sent)
 
     run(main())
 

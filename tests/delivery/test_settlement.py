@@ -65,7 +65,7 @@ class Settling(RuleBasedStateMachine):
 
 
 TestSettling = Settling.TestCase
-TestSettling.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestSettling.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
 
 
 def test_an_item_settled_twice_is_a_bug_and_says_so() -> None:
