@@ -30,11 +30,11 @@ chaos: $(READY) ## the promises under seeded faults; SEED=… replays a run
 	$(if $(SEED),CHAOS_SEED=$(SEED)) $(BIN)/pytest tests/chaos $(ARGS)
 
 check: $(READY) ## layout, lint, types, which room may reach where, and that the lock names no host
+	@! grep -nE '[a-z]+://' requirements.lock || { echo 'requirements.lock names a host: make it with make lock' >&2; exit 1; }
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_rooms.py
-	@! grep -nE '[a-z]+://' requirements.lock || { echo 'requirements.lock names a host: make it with make lock' >&2; exit 1; }
 
 format: $(READY) ## settle the layout and what the linter can mend
 	$(BIN)/ruff format $(CODE)
@@ -45,7 +45,7 @@ bench: $(READY) ## the connector beside the bare libraries, in one run (ARGS='--
 
 lock: $(READY) ## pin every dependency anew, with hashes and for every platform, and name no host
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
-		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
+		--system-certs --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
 	@! grep -nE '[a-z]+://' requirements.lock || { echo 'the new requirements.lock names a host' >&2; exit 1; }
 
 clean: ## remove what was made here: environment, caches, builds (downloaded servers stay in ~/.cache)
@@ -55,7 +55,8 @@ clean: ## remove what was made here: environment, caches, builds (downloaded ser
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "needs Python 3.11 or newer ($(PYTHON) is $$($(PYTHON) --version 2>&1)): make PYTHON=/path/to/python3.12 …" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' || { echo "$(PYTHON) cannot make environments (on Debian: apt-get install python3-venv)" >&2; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "setting up .venv (once, about half a minute)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

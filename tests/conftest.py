@@ -138,9 +138,10 @@ def launched(launch: Callable[[], T]) -> T:
     try:
         return launch()
     except MissingToolError as missing:
-        if os.environ.get("CI"):
-            pytest.fail(f"NOT PROVED: {missing}", pytrace=False)
-        pytest.skip(f"NOT PROVED: {missing}")
+        why = f"NOT PROVED: {missing}"
+    if os.environ.get("CI"):
+        pytest.fail(why, pytrace=False)
+    pytest.skip(why)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
