@@ -270,6 +270,13 @@ REFUSED: list[tuple[str, object, str, str]] = [
     ("destination.name", "topsrot", "destination.name", "did you mean topsort?"),
     ("destination.name", REMOVE, "destination.name", "is missing"),
     ("destination.nmae", "topsort", "destination.nmae", "did you mean name?"),
+    ("destination.options.engagement_clicks", False, "destination.options.engagement_clicks", "in quotes"),
+    (
+        "destination.options.currency",
+        "euro",
+        "destination.options.currency",
+        "three letters, for example EUR",
+    ),
     ("destination.api_key", REMOVE, "destination.api_key", "CONNECTOR_DESTINATION__API_KEY"),
     ("destination.api_key", "", "destination.api_key", "is empty"),
     ("destination.api_key", "a\nb", "destination.api_key", "printable ASCII"),

@@ -178,7 +178,11 @@ def _words(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
             known = owner.model_fields if owner is not None else ()
             return "is not a setting", did_you_mean(str(detail["loc"][-1]), known)
         case "literal_error":
-            return f"must be {context['expected']}", ""
+            expected = str(context["expected"])
+            return (
+                f"must be {expected}",
+                "in quotes: YAML reads a bare off as false" if "'off'" in expected else "",
+            )
         case "string_type":
             return "must be text", "put it in quotes"
         case "int_type" | "int_parsing" | "int_from_float":

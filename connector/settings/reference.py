@@ -6,6 +6,7 @@ They can't disagree with the code, because nothing in them is written twice.
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -215,7 +216,9 @@ def _example_section(path: str, key: str, section: type[BaseModel], depth: int) 
             yield from _example_section(here, name, inner, depth + 1)
             continue
         if field.description:
-            yield f"{indent}# {field.description}"
+            yield from textwrap.wrap(
+                field.description, 100, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
+            )
         value = _example_of(here, field)
         in_a_list = yaml.safe_dump([value], default_flow_style=True, sort_keys=False, width=10_000)
         yield f"{indent}{name}: {in_a_list.strip()[1:-1]}"
