@@ -86,7 +86,7 @@ def test_a_server_that_ends_instead_of_starting_says_why(tmp_path: Path) -> None
 def test_a_restarted_server_is_ready_only_by_its_new_log(tmp_path: Path) -> None:
     """The ready line of an earlier start does not count for the next one."""
     started = shlex.quote(str(tmp_path / "started"))
-    program = f"test -e {started} && exit 3; touch {started}; echo up; exec sleep 60"
+    program = f"test -e {started} && sleep 0.3 && exit 3; touch {started}; echo up; exec sleep 60"
     server = Server("once", ["sh", "-c", program], tmp_path / "log", "up")
     server.start()
     server.wait_ready()
@@ -103,9 +103,13 @@ def test_what_is_cached_is_fetched_once_however_many_want_it(tmp_path: Path) -> 
     """Runs that start side by side wait for the first one's download instead of repeating it."""
     fetched: list[Path] = []
     all_want_it = threading.Barrier(4)
+    fetched_again = threading.Event()
 
     def fill(folder: Path) -> None:
         fetched.append(folder)
+        if len(fetched) > 1:
+            fetched_again.set()
+        fetched_again.wait(0.3)  # long enough for the others to come, if they do not wait
         (folder / "jar").write_text("content")
 
     def run() -> None:
@@ -130,6 +134,7 @@ def test_a_download_that_fails_or_is_killed_leaves_nothing_that_counts(tmp_path:
 
     with pytest.raises(RuntimeError, match="connection lost"):
         cached("kafka", fail, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".kafka.lock"]
     killed = tmp_path / ".kafka.part-killed"
     killed.mkdir()
     place = cached("kafka", lambda folder: (folder / "jar").touch(), tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from tests.broker.launcher.admin import Admin
 from tests.broker.launcher.cache import cached
 from tests.broker.launcher.java import fetch_dependencies, find_java
 from tests.broker.launcher.ports import free_port
-from tests.broker.launcher.process import Server, wait_for, work_dir
+from tests.broker.launcher.process import START_PATIENCE_S, Server, reaped, spawn, wait_for, work_dir
 from tests.broker.launcher.security import Security
 
 _POM = Path(__file__).with_name("pom.xml")
@@ -168,20 +167,18 @@ class KafkaCluster:
         cluster_id = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
         users = [] if self._security is None else ["--add-scram", self._security.scram_user]
         tool = [*self._java, "kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, *users]
-        runs = [
-            subprocess.Popen(
-                [*tool, "--config", str(self._folder / str(node) / "server.properties")],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            for node in self.nodes
-        ]
-        said = [run.communicate()[0] for run in runs]
-        for run, text in zip(runs, said, strict=True):
-            if run.returncode != 0:
-                raise RuntimeError(f"Kafka's storage could not be formatted\n{text[-2000:]}")
+        logs = {node: self._folder / str(node) / "format.log" for node in self.nodes}
+        runs = {
+            node: spawn([*tool, "--config", str(self._folder / str(node) / "server.properties")], log)
+            for node, log in logs.items()
+        }
+        for node, run in runs.items():
+            failed = run.wait(START_PATIENCE_S)
+            reaped(run)
+            if failed:
+                raise RuntimeError(
+                    f"Kafka's storage could not be formatted\n{logs[node].read_text()[-2000:]}"
+                )
 
 
 def _class_path() -> str:

@@ -32,6 +32,29 @@ def wait_for(ask: Callable[[], T], what: str, patience_s: float = START_PATIENCE
     return answer
 
 
+def spawn(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a process that ends with this interpreter at the latest; what it says is added to the log.
+
+    Once it was waited for, `reaped` takes it off the list.
+    """
+    with log.open("ab") as output:
+        # In a session of its own: Ctrl-C is for us, and we end it in order.
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _keeper().watch(process.pid)
+    return process
+
+
+def reaped(process: subprocess.Popen[bytes]) -> None:
+    """It has ended and its id may belong to somebody else now: nothing is to be killed by it any more."""
+    _keeper().forget(process.pid)
+
+
 class Server:
     """One server process, its log, and the line in it that says the server is up.
 
@@ -56,16 +79,7 @@ class Server:
         if self.running:
             raise ValueError(f"{self.name} is running already")
         self._log_start = self._log.stat().st_size if self._log.exists() else 0
-        with self._log.open("ab") as log:
-            # In a session of its own: Ctrl-C is for us, and we end it in order.
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        _keeper().watch(self._process.pid)
+        self._process = spawn(self._command, self._log)
 
     def wait_ready(self) -> None:
         """Return once the log says so; raises with the end of the log when the server ends instead."""
@@ -96,7 +110,7 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(STOP_PATIENCE_S)
-        _keeper().forget(self._process.pid)
+        reaped(self._process)
         self._process = None
 
     def _ready_or_ended(self) -> bool:
