@@ -68,6 +68,20 @@ def test_what_waits_for_a_batch_is_sent_when_its_last_half_has_ended() -> None:
     assert order == ["i0", "i1", "i2", "i3"]
 
 
+def test_what_waits_for_a_batch_waits_for_both_of_its_halves() -> None:
+    """Also when those two have no key in common with each other."""
+    backlog = Backlog()
+    backlog.refuse(Batch([item(f"i{n}", key=key) for n, key in enumerate("abxa")]))
+    first = backlog.take(0.0)
+    assert first is not None
+    backlog.refuse(first)
+    order: list[str] = []
+    while (part := backlog.take(0.0)) is not None:
+        order.extend(one.id for one in part.items)
+        backlog.end(part)
+    assert order == ["i0", "i1", "i2", "i3"]
+
+
 def test_halves_without_a_common_key_may_travel_together() -> None:
     """Only a shared key makes one wait for the other."""
     backlog = Backlog()

@@ -75,6 +75,12 @@ def test_failures_of_others_before_its_own_first_do_not_count() -> None:
     assert trial.proven()
 
 
+def test_a_share_below_three_percent_is_not_believed() -> None:
+    """However many others pass: f is never taken below 0.03."""
+    assert failures_until_proven(10**6, 0, bar=Bar(failures=1, over_s=0.0, chance=0.031)) == 1
+    assert failures_until_proven(10**6, 0, bar=Bar(failures=1, over_s=0.0, chance=0.029)) == 2
+
+
 def test_few_others_prove_little() -> None:
     """One other success after each failure is not a hundred."""
     slow = failures_until_proven(1, 0)

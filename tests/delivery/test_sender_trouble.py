@@ -381,7 +381,7 @@ def test_a_rejection_that_halts_is_the_last_thing_that_happens() -> None:
     """The flood guard may say stop while the next batch is being chosen: that batch stays, unsent."""
 
     async def main() -> None:
-        rig = Rig(lambda ids: Response(500) if ids == ["bad"] else OK)
+        rig = Rig(lambda ids: Response(500) if ids == ["bad"] else OK, max_in_flight=1, latency_s=0.6)
         stopped_at: list[float] = []
 
         def stop() -> None:
