@@ -26,7 +26,7 @@ class Wire(Protocol):
 
 class Outlet(Protocol):
     """Where outcomes go. Every submitted item comes out of `delivered` or `rejected` once, unless its
-    partition was fenced. Calls come on the event loop and must not wait."""
+    partition was fenced. Calls come on the event loop; they must not wait, and must not submit."""
 
     def delivered(self, items: Sequence[Item]) -> None:
         """The vendor took these."""

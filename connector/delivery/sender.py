@@ -404,10 +404,13 @@ class Sender:
     def _is_halted(self) -> bool:
         return self._halted is not None
 
+    def _is_final(self) -> bool:
+        return self._halted is not None and self._halted.final
+
     def _halt(self, halt: Halt, *, final: bool) -> None:
-        if self._halted is not None and (self._halted.final or not final):
+        if self._is_final() or (self._is_halted() and not final):
             return
-        recovering = self._halted is not None
+        recovering = self._is_halted()
         self._halted = _Halted(halt.reason, final)
         self._outlet.halted(halt.reason, halt.detail)
         if not final and not recovering:
@@ -419,10 +422,12 @@ class Sender:
             let_in = False
             while not let_in:
                 await asyncio.sleep(HALT_PROBE_S)
+                if self._is_final():
+                    return
                 self._transport.use_credentials(self._read_credentials())
                 let_in = await self._is_let_in()
-                if self._halted is None or self._halted.final:
-                    return
+            if self._is_final():  # somebody halted us for good while we asked
+                return
             self._halted = None
             self._pace.restart()
             self._outlet.resumed()

@@ -313,16 +313,20 @@ def test_a_halt_from_outside_ends_with_the_process_only() -> None:
     run(main())
 
 
-def test_a_flood_during_a_halt_keeps_the_halt_when_the_key_works_again() -> None:
+@pytest.mark.parametrize("after_s", [1.0, 30.07], ids=["before the next try", "while it is tried"])
+def test_a_flood_during_a_halt_keeps_the_halt_when_the_key_works_again(after_s: float) -> None:
     """The stricter halt wins, whichever came first."""
 
     async def main() -> None:
         rig = Rig(lambda ids: OK if rig.wire.credentials == {"x-key": "new"} else Response(401))
         submit_batches(rig, 1)
-        await asyncio.sleep(1)
-        rig.sender.halt("dead_letter_flood", "too many")
         rig.key = "new"
+        await asyncio.sleep(after_s)
+        assert rig.wire.in_flight == (after_s > 30)
+        rig.sender.halt("dead_letter_flood", "too many")
+        sent = len(rig.wire.sent)
         await asyncio.sleep(3600)
+        assert len(rig.wire.sent) == sent
         assert [reason for reason, _ in rig.outcomes.halts] == ["auth", "dead_letter_flood"]
         assert rig.outcomes.resumes == 0
 
