@@ -410,10 +410,9 @@ class Sender:
     def _halt(self, halt: Halt, *, final: bool) -> None:
         if self._is_final() or (self._is_halted() and not final):
             return
-        recovering = self._is_halted()
         self._halted = _Halted(halt.reason, final)
         self._outlet.halted(halt.reason, halt.detail)
-        if not final and not recovering:
+        if not final:
             self._spawn(self._recover())
 
     async def _recover(self) -> None:
