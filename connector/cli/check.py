@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,17 +11,15 @@ from typing import Annotated, Literal
 import msgspec
 import typer
 
+from connector.cli import asking
+from connector.cli.asking import ask, registry_address, registry_credentials
 from connector.cli.common import PROBLEMS_FOUND, ConfigFile, command, read_settings
-from connector.delivery.transport import Transport
 from connector.kafka.inspect import Cluster, ClusterError
 from connector.model.verdict import Halt
 from connector.ops import logs
 from connector.settings import Settings, typed_options
 from connector.vendors import DESTINATIONS
-from connector.vendors.contract import Limits, Request, Response
-
-STEP_S = 8.0
-"""Longest wait for one answer: a check that hangs is a check that is not run."""
+from connector.vendors.contract import Request, Response
 
 State = Literal["ok", "warning", "wrong"]
 
@@ -90,7 +87,7 @@ def _replay_warning(settings: Settings) -> Iterator[Finding]:
 def _kafka(settings: Settings) -> Iterator[Finding]:
     servers = settings.source.properties["bootstrap.servers"]
     try:
-        with Cluster(settings.source.librdkafka(), settings.source.group_id, STEP_S) as cluster:
+        with Cluster(settings.source.librdkafka(), settings.source.group_id, asking.ANSWER_S) as cluster:
             topics = cluster.topics()
             yield Finding("broker", "ok", f"{servers} answers")
             found = dict(_matching(settings, topics))
@@ -182,18 +179,10 @@ def _dead_letters(settings: Settings, cluster: Cluster, topics: Mapping[str, int
 
 
 async def _registry(settings: Settings) -> list[Finding]:
-    registry = settings.source.schema_registry
-    if registry.url is None:
+    url = registry_address(settings, "/subjects")
+    if url is None:
         return []
-    secret = registry.secret()
-    credentials = {}
-    if secret is not None:
-        credentials["Authorization"] = f"Basic {base64.b64encode(secret.read().encode()).decode()}"
-    answer = await _ask(
-        Request("GET", {}, b"", f"{registry.url.rstrip('/')}/subjects"),
-        credentials,
-        Limits(items_max=1, body_bytes_max=0, connect_timeout_s=STEP_S, request_timeout_s=STEP_S),
-    )
+    answer = await ask(Request("GET", {}, b"", url), registry_credentials(settings))
     state: State = "wrong"
     match answer:
         case str():
@@ -215,11 +204,10 @@ async def _destination(settings: Settings) -> list[Finding]:
     probe = destination.probe(url)
     if probe is None:
         return [Finding("destination", "warning", f"{kind.name} has no call without side effects: not tried")]
-    answer = await _ask(
+    answer = await ask(
         msgspec.structs.replace(probe, url=probe.url or url),
         kind.credentials(settings.destination.secret().read()),
-        msgspec.structs.replace(destination.limits, connect_timeout_s=STEP_S, request_timeout_s=STEP_S),
-        settings.destination.proxy,
+        proxy=settings.destination.proxy,
     )
     if isinstance(answer, str):
         return [Finding("destination", "wrong", answer)]
@@ -232,16 +220,3 @@ async def _destination(settings: Settings) -> list[Finding]:
         case False:
             text = f"answered {answer.status}: it is not well now; try again"
             return [Finding("destination", "wrong", text)]
-
-
-async def _ask(
-    request: Request, credentials: Mapping[str, str], limits: Limits, proxy: str | None = None
-) -> Response | str:
-    """The answer, or why there is none."""
-    assert request.url is not None
-    transport = Transport(request.url, credentials, limits, max_in_flight=1, proxy=proxy)
-    try:
-        response = await transport.send(request)
-    finally:
-        await transport.close()
-    return response if response.status is not None else f"no answer: {transport.last_failure}"

@@ -2,69 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from connector.cli import check
+from connector.cli import asking
 from connector.kafka.embedded import EmbeddedKafka
 from connector.kafka.inspect import Cluster, ClusterError
+from tests.cli.answering import answering
 from tests.cli.commandline import Ended, connector
 
 OPTIONS = {"currency": "EUR"}
 KEY = "tse-s3cret-key"
-
-
-class Vendor:
-    """An HTTP server that answers everything alike, and remembers what it was asked."""
-
-    def __init__(self, status: int, body: bytes) -> None:
-        self.asked: list[tuple[str, str, str, bytes]] = []
-        vendor = self
-
-        class Answer(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def _answer(self) -> None:
-                length = int(self.headers.get("Content-Length") or 0)
-                key = self.headers.get("Authorization") or ""
-                vendor.asked.append((self.command, self.path, key, self.rfile.read(length)))
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            do_GET = do_POST = _answer  # noqa: N815 - the names that http.server asks for
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-@contextlib.contextmanager
-def answering(status: int, body: bytes = b"") -> Iterator[Vendor]:
-    vendor = Vendor(status, body)
-    try:
-        yield vendor
-    finally:
-        vendor.close()
 
 
 HEALTHY = (400, b'[{"errCode": "empty_request", "docUrl": "", "message": "no events"}]')
@@ -83,7 +37,7 @@ def kafka() -> Iterator[EmbeddedKafka]:
 def _deletes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The embedded Kafka never answers questions about topic settings; here is a topic that deletes."""
     monkeypatch.setattr(Cluster, "topic_setting", lambda *_: "delete")
-    monkeypatch.setattr(check, "STEP_S", 1.5)
+    monkeypatch.setattr(asking, "ANSWER_S", 1.5)
 
 
 def run_check(tmp_path: Path, kafka: str, url: str, *arguments: str, **source: Any) -> Ended:
