@@ -144,7 +144,7 @@ def outcome(event_type: str, shape: Shape | None) -> str:
             )
 
 
-EVENTS: Mapping[str, str] = {name: outcome(name, MAPPERS.get(name)) for name in EVENT_TYPES}
+EVENTS: Mapping[str, str] = {str(name): outcome(name, MAPPERS.get(name)) for name in EVENT_TYPES}
 
 
 # ── one event ────────────────────────────────────────────────────────────────────────────────────
@@ -204,9 +204,7 @@ class Mapper:
         if isinstance(shape, Purchase):
             assert isinstance(event, OrderEvent), "the decoder reads an order's event types as OrderEvent"
             return self._purchase(event, common)
-        assert isinstance(event, ClickstreamEvent), (
-            "the decoder reads all other known types as ClickstreamEvent"
-        )
+        assert isinstance(event, ClickstreamEvent), "the decoder reads all others as ClickstreamEvent"
         if isinstance(shape, Interactions):
             return self._interactions(event, shape, common)
         return self._page_view(event, shape, common)
