@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from connector.settings.load import typed_options
 from connector.settings.model import HIDDEN, Settings, is_secret_property
+from connector.settings.secret import Secret
 
 
 def describe(settings: Settings) -> dict[str, Any]:
@@ -25,22 +26,24 @@ def describe(settings: Settings) -> dict[str, Any]:
 
 def secret_values(settings: Settings) -> list[str]:
     """Every credential as it is now, so that logs can hide it. A file that can't be read now gives none."""
-    found: list[str] = []
-    for secret in (settings.destination.secret(), settings.source.schema_registry.secret()):
-        try:
-            found += [secret.read()] if secret is not None else []
-        except (OSError, ValueError):
-            pass  # what was never read can't leak
-    registry_password = settings.source.schema_registry.secret()
-    if registry_password is not None and found:
-        found.append(found[-1].partition(":")[2])
+    user_and_password = _now(settings.source.schema_registry.secret())
+    found = [
+        _now(settings.destination.secret()),
+        user_and_password,
+        user_and_password.partition(":")[2],
+    ]
     try:
         properties = settings.source.librdkafka()
     except OSError:
         properties = settings.source.properties
     found += [value for name, value in properties.items() if is_secret_property(name)]
     options = typed_options(settings.destination.name, settings.destination.options)
-    for _, value in options:
-        if isinstance(value, SecretStr):
-            found.append(value.get_secret_value())
+    found += [value.get_secret_value() for _, value in options if isinstance(value, SecretStr)]
     return [value for value in dict.fromkeys(found) if value]
+
+
+def _now(secret: Secret | None) -> str:
+    try:
+        return secret.read() if secret is not None else ""
+    except (OSError, ValueError):
+        return ""  # what was never read can't leak
