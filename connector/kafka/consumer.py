@@ -27,6 +27,7 @@ from typing import Any, Literal, Protocol
 
 from confluent_kafka import OFFSET_STORED, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from connector.kafka.properties import consumer_properties, is_cooperative
 from connector.model.record import Lease, Record
 
 log = logging.getLogger("connector.kafka")
@@ -46,23 +47,11 @@ LOOKUP_S = 5.0
 ENDS_EVERY_S = 1.0
 ENDS_ASKED_AT_ONCE = 3
 ENDS_ASK_S = 0.2
-"""Log ends come with fetches for nothing. Those of partitions that are not fetched are asked for, a few at a time."""
+"""Log ends come with fetches for nothing.
+Those of partitions that are not fetched are asked for, a few at a time."""
 
 DRAIN_GRACE_S = 0.5
 """What the loop may take beyond the drain's deadline to answer."""
-
-FIRST_TRY = 0.0
-
-OURS: dict[str, str | int | float | bool] = {
-    "enable.auto.commit": False,
-    "enable.auto.offset.store": False,
-    "auto.offset.reset": "error",  # so that an offset which Kafka no longer has is seen, not skipped
-}
-DEFAULTS: dict[str, str | int | float | bool] = {
-    "client.id": "commerce-connector",
-    "queued.min.messages": 20_000,
-    "fetch.queue.backoff.ms": 50,  # librdkafka's second of waiting at a full queue would starve a fast loop
-}
 
 StartFrom = Literal["earliest", "latest", "fail"]
 OnOffsetLost = Literal["halt", "earliest", "latest"]
@@ -76,7 +65,7 @@ class Listener(Protocol):
         """Partitions are ours, each from this offset on (None: where the group left off)."""
 
     def polled(self, records: list[Record]) -> None:
-        """One slice, rising offsets in each partition. Answer with `PollThread.taken` when it is worked off."""
+        """One slice, rising offsets in each partition. Answer with `PollThread.taken` once worked off."""
 
     def revoked(self, leases: Sequence[Lease], drained: Future[Mapping[Lease, int]], within_s: float) -> None:
         """Partitions will be taken; set `drained` to what may be committed, within that time."""
@@ -106,9 +95,10 @@ class PollThread:
 
     def __init__(
         self,
-        properties: Mapping[str, str],
+        given: Mapping[str, str],
         *,
         group_id: str,
+        client_id: str,
         topics: Sequence[str],
         start_from: StartFrom,
         on_offset_lost: OnOffsetLost,
@@ -116,7 +106,10 @@ class PollThread:
         prefetch_bytes: int,
         listener: Listener,
     ) -> None:
-        self._properties = consumer_properties(properties, group_id, prefetch_bytes)
+        self._properties = consumer_properties(
+            given, group_id=group_id, client_id=client_id, prefetch_bytes=prefetch_bytes
+        )
+        self._cooperative = is_cooperative(self._properties)
         self._topics = list(topics)
         self._start_from = start_from
         self._on_offset_lost = on_offset_lost
@@ -132,7 +125,7 @@ class PollThread:
         self._epoch = 0
         self._unplaced: dict[Place, StartFrom | OnOffsetLost] = {}
         self._ends: dict[Place, int] = {}
-        self._next_look = FIRST_TRY
+        self._next_look = 0.0
         self.heartbeat: float | None = None
         self.ended: Future[None] = Future()
 
@@ -150,11 +143,13 @@ class PollThread:
 
     def pause(self, leases: Iterable[Lease]) -> None:
         """Poll these no more until `resume`."""
-        self._commands.append(lambda chosen=tuple(leases): self._pause(chosen))
+        chosen = tuple(leases)
+        self._commands.append(lambda: self._pause(chosen))
 
     def resume(self, leases: Iterable[Lease]) -> None:
         """Poll these again."""
-        self._commands.append(lambda chosen=tuple(leases): self._resume(chosen))
+        chosen = tuple(leases)
+        self._commands.append(lambda: self._resume(chosen))
 
     def commit(self, offsets: Mapping[Lease, int]) -> None:
         """Commit these; the answer comes to `Listener.committed`."""
@@ -222,15 +217,15 @@ class PollThread:
                 continue
             lease = leases.get((message.topic(), message.partition()))  # type: ignore[arg-type]
             if lease is None or not lease.live:
-                continue  # came with the same call as its partition's revocation; the next owner reads it again
+                continue  # came with its own revocation; the next owner reads it again
             headers = message.headers()
             records.append(
                 Record(
                     lease,
                     message.offset(),  # type: ignore[arg-type]  # set on every message without an error
                     max(0, message.timestamp()[1]),
-                    message.key(),  # type: ignore[arg-type]  # bytes, as read
-                    message.value(),  # type: ignore[arg-type]
+                    message.key(),  # bytes, as read
+                    message.value(),
                     tuple(headers) if headers else (),  # type: ignore[arg-type]
                 )
             )
@@ -294,12 +289,6 @@ class PollThread:
 
     # ── what the group gives and takes ───────────────────────────────────────────────────────────
 
-    @property
-    def _cooperative(self) -> bool:
-        return self._properties.get("group.protocol") == "consumer" or "cooperative" in str(
-            self._properties.get("partition.assignment.strategy")
-        )
-
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         starts = self._starts(partitions)
         leases = []
@@ -334,7 +323,7 @@ class PollThread:
         return [self._leases[place] for place in places if place in self._leases]
 
     def _commit_drained(self, leases: Sequence[Lease]) -> bool:
-        """Wait for the loop to finish what it can, and commit it; False when Kafka refused, so others have it."""
+        """Wait for the loop to finish what it can, and commit that. False: Kafka refused, others have them."""
         drained: Future[Mapping[Lease, int]] = Future()
         within_s = self._drain_timeout_s
         if self._stop_by is not None:
@@ -368,8 +357,8 @@ class PollThread:
     # ── where a partition begins, and what when its offset is gone ───────────────────────────────
 
     def _starts(self, partitions: Sequence[TopicPartition]) -> dict[Place, int]:
-        """The offsets to begin at. What can't be found out now is left out: librdkafka then asks for itself, and
-        if there is none, tells us."""
+        """The offsets to begin at. What can't be found out now is left out: librdkafka then asks for
+        itself, and if there is none, tells us."""
         asked = [TopicPartition(each.topic, each.partition) for each in partitions]
         try:
             known = self._consumer.committed(asked, timeout=LOOKUP_S) if asked else []
@@ -394,8 +383,6 @@ class PollThread:
             )
         except KafkaException:
             return None
-        if edges is None:
-            return None
         return edges[0] if rule == "earliest" else edges[1]
 
     def _on_error(self, message: Message) -> None:
@@ -406,7 +393,7 @@ class PollThread:
         if error.fatal():
             raise KafkaException(error)
         if error.code() == KafkaError._AUTO_OFFSET_RESET and place in self._leases:
-            self._offset_gone(place, message.offset(), error.str())  # type: ignore[arg-type]
+            self._offset_gone(place, message.offset(), error.str())
         elif error.code() != KafkaError._PARTITION_EOF:
             log.warning("%s:%s: %s", place[0], place[1], error.str())
 
@@ -420,7 +407,8 @@ class PollThread:
             self._unplaced[place] = rule
 
     def _place(self, place: Place, rule: StartFrom | OnOffsetLost) -> None:
-        """Go on at an edge of the partition. librdkafka takes no seek after such an error, but a new assignment."""
+        """Go on at an edge of the partition. After such an error librdkafka takes no seek, but a new
+        assignment."""
         offset = self._edge(place, rule)
         if offset is None:
             return
@@ -472,17 +460,7 @@ class PollThread:
             )
         except KafkaException:
             return None
-        return edges[1] if edges is not None else None
-
-
-def consumer_properties(properties: Mapping[str, str], group_id: str, prefetch_bytes: int) -> dict[str, Any]:
-    """The operator's librdkafka properties with ours over them, and defaults where they say nothing."""
-    merged: dict[str, Any] = {**DEFAULTS}
-    merged["queued.max.messages.kbytes"] = max(1, prefetch_bytes >> 10)
-    merged["fetch.max.bytes"] = max(1 << 20, prefetch_bytes // 4)
-    if properties.get("group.protocol") != "consumer":
-        merged["partition.assignment.strategy"] = "cooperative-sticky"
-    return merged | dict(properties) | OURS | {"group.id": group_id}
+        return edges[1]
 
 
 def _tell_error(error: KafkaError) -> None:
