@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import ClassVar
+
 from connector.vendors.topsort import Topsort
 from connector.vendors.topsort.settings import TopsortOptions
 from tests.vendors.conformance import VendorConformance
+from tests.vendors.golden import GoldenCases
 
 FORBIDDEN = (
     *("user.customer_id", "user.email", "user.phone", "user.first_name", "user.last_name"),
@@ -42,3 +46,11 @@ class TestTopsortOtherwise(VendorConformance):
         }
     )
     forbidden = (*FORBIDDEN, "user.opaque_id", "items.product_id", "items.parent_id")
+
+
+class TestTopsortGolden(GoldenCases):
+    """The contract's worked examples, its table of answers, and the forms of its headers."""
+
+    vendor = Topsort
+    folder = Path(__file__).parent
+    options: ClassVar = {"currency": "EUR"}
