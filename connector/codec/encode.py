@@ -29,16 +29,16 @@ def record_of(event: Json) -> RecordName:
     )
 
 
-def avro(event: Json, record: RecordName | None = None) -> bytes:
-    """The event's datum, without framing, by the shipped schema of `record` (its own when None)."""
+def encode_raw(record: RecordName, event: Json) -> bytes:
+    """The event's datum by the shipped schema of `record`, without framing."""
     stream = BytesIO()
-    schemaless_writer(stream, _writer(record or record_of(event)), _avro_form(event))
+    schemaless_writer(stream, _writer(record), _avro_form(event))
     return stream.getvalue()
 
 
-def framed(event: Json, schema_id: int, record: RecordName | None = None) -> bytes:
-    """The event's datum in Confluent wire format."""
-    return frame(schema_id, avro(event, record))
+def encode_framed(schema_id: int, event: Json, record: RecordName | None = None) -> bytes:
+    """The event's datum in Confluent wire format, by the schema of the record it belongs to."""
+    return frame(schema_id, encode_raw(record or record_of(event), event))
 
 
 def _avro_form(event: Json) -> dict[str, Any]:
