@@ -129,11 +129,11 @@ _NOT_A_TOKEN = frozenset({"null", "undefined", "none", "nil", "nan"})
 """What a broken client sends for a missing token; the auction never gave it out."""
 
 _CODES = (
-    ("missing required field `productId`", "missing_product_id"),
-    ("of length >= 1 - at `$.purchases[...].items`", "no_purchase_items"),
-    (">= 1 - at `$.purchases[...].items[...].quantity`", "purchase_item_quantity_less_or_equal_than_zero"),
+    ("Object missing required field `productId`", "", "missing_product_id"),
+    ("Expected `array` of length >= 1", ".items`", "no_purchase_items"),
+    ("Expected `int` >= 1", ".quantity`", "purchase_item_quantity_less_or_equal_than_zero"),
 )
-"""The vendor's code for a complaint of the schema; all others are `bad_request`."""
+"""How msgspec's complaint begins and ends, and the vendor's code for it; all others are `bad_request`."""
 
 
 class Refusal(Exception):  # noqa: N818 - the vendor's no is no error of ours
@@ -232,8 +232,10 @@ def _read(body: bytes) -> Events:
         return _decode(body)
     except msgspec.ValidationError as error:
         message = str(error)
-        code = next((code for words, code in _CODES if words in message), "bad_request")
-        raise Refusal(code, message) from None
+        for begin, end, code in _CODES:
+            if message.startswith(begin) and message.endswith(end):
+                raise Refusal(code, message) from None
+        raise Refusal("bad_request", message) from None
     except (ValueError, RecursionError) as error:
         raise Refusal("invalid_json", str(error)) from None
 

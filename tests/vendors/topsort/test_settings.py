@@ -13,7 +13,6 @@ from connector.vendors.topsort.settings import TopsortOptions
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "currency"),
         ({"currency": "EURO"}, "currency"),
         ({"currency": "12€"}, "currency"),
         ({"max_per_array": 0}, "max_per_array"),
@@ -41,10 +40,15 @@ from connector.vendors.topsort.settings import TopsortOptions
 )
 def test_a_wrong_option_is_named(options: dict[str, Any], said: str) -> None:
     """What would go wrong later is refused at the start, with the name of the option."""
-    given = options if "currency" in options or not options else {"currency": "EUR", **options}
     with pytest.raises(ValidationError) as refused:
-        TopsortOptions.model_validate(given)
+        TopsortOptions.model_validate({"currency": "EUR", **options})
     assert said in str(refused.value)
+
+
+def test_the_currency_must_be_named() -> None:
+    """Topsort takes every price as the marketplace's currency, so a default would be a guess about money."""
+    with pytest.raises(ValidationError, match="currency"):
+        TopsortOptions.model_validate({})
 
 
 def test_the_currency_is_read_in_any_case() -> None:
