@@ -11,8 +11,9 @@ DELAY_MS_MAX = 5_000
 """How late a visit's events may arrive. One delay a visit, so that its own events stay in order."""
 
 _WIDGET_TYPES = frozenset(
-    "impression click cart_updated checkout_started remove_from_cart remove_from_wishlist like unlike share "
-    "comment bookmark remove_bookmark offer question answer unknown".split()
+    {"impression", "click", "like", "unlike", "share", "comment", "bookmark", "remove_bookmark"}
+    | {"cart_updated", "checkout_started", "remove_from_cart", "remove_from_wishlist"}
+    | {"offer", "question", "answer", "unknown"}
 )
 """Sent by widgets, which do not always know what kind of page they are on."""
 
