@@ -1,0 +1,77 @@
+"""Writes events to a topic: samples, demo and tests do. The connector itself writes dead letters only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from connector.kafka.properties import CONNECTION, Properties
+
+POLL_EVERY_S = 0.005
+BUFFER_FULL_S = 0.1
+CLOSE_S = 5.0
+TIMEOUT_MS = 30_000
+"""After so long without an answer a record counts as not taken."""
+
+QUEUE_KIB = 64 << 10
+"""What librdkafka may hold; a full queue makes `write` wait, so a fast source does not fill memory."""
+
+
+class WriteError(Exception):
+    """Kafka did not take a record; the text is its own."""
+
+
+class Writer:
+    """Writes records, each acknowledged by all replicas once `flush` has returned.
+
+    `properties` may be those of a consumer: what does not say how to reach the cluster is left out. A record
+    of one key comes after the earlier ones of that key, also over retries.
+    """
+
+    def __init__(self, properties: Mapping[str, str]) -> None:
+        shared = {name: value for name, value in properties.items() if name.startswith(CONNECTION)}
+        ours: Properties = {
+            "enable.idempotence": True,
+            "linger.ms": 5,
+            "compression.type": "lz4",
+            "message.timeout.ms": TIMEOUT_MS,
+            "queue.buffering.max.kbytes": QUEUE_KIB,
+        }
+        self._producer = Producer({"log_level": 0, **shared, **ours})  # what goes wrong, `flush` says
+        self._error: str | None = None
+
+    def write(self, topic: str, key: bytes | None, value: bytes | None) -> None:
+        """Hand a record over; raises `WriteError` at once when Kafka can never take it."""
+        while True:
+            try:
+                self._producer.produce(topic, key=key, value=value, on_delivery=self._answered)
+            except BufferError:
+                self._producer.poll(BUFFER_FULL_S)
+            except KafkaException as error:
+                raise WriteError(error.args[0].str()) from None
+            else:
+                self._producer.poll(0)
+                return
+
+    async def flush(self) -> None:
+        """Wait until every record so far is acknowledged. Raises `WriteError` if one was not."""
+        while len(self._producer):
+            self._producer.poll(0)
+            self._raise()
+            await asyncio.sleep(POLL_EVERY_S)
+        self._raise()
+
+    def close(self) -> None:
+        """Give up what is not acknowledged."""
+        self._producer.purge(in_queue=True, in_flight=True, blocking=False)
+        self._producer.flush(CLOSE_S)
+
+    def _answered(self, error: KafkaError | None, _: object) -> None:
+        if error is not None and self._error is None:
+            self._error = error.str()
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise WriteError(self._error)
