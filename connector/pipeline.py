@@ -1,7 +1,7 @@
 """The story: poll → decode → map → batch → send → judge → settle → commit, top to bottom.
 
-Everything here runs on the event loop and reads in the order a record lives. The Kafka room calls in with what
-it polled and what it lost (`Listener`), the delivery room with what the vendor said (`Outlet`).
+Everything here runs on the event loop and reads in the order a record lives. The Kafka room calls in with
+what it polled and what it lost (`Listener`), the delivery room with what the vendor said (`Outlet`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from connector.codec.registry import Registry
 from connector.delivery.flood import FloodGuard
 from connector.delivery.sender import Sender
 from connector.delivery.settlement import Settlement
-from connector.drain import Drain
-from connector.kafka.assignment import Assignment, Partition
+from connector.kafka.assignment import Assignment
 from connector.kafka.budget import Budget
 from connector.kafka.consumer import PollThread
 from connector.kafka.dead_letter import DeadLetters
+from connector.kafka.drain import Drain
 from connector.model.event import Event
 from connector.model.item import Item, Rejection, Ticket
 from connector.model.outcome import Outcome
@@ -77,11 +77,16 @@ class Pipeline:
         self._arrived = asyncio.Event()
         self._parked: dict[Lease, deque[Ticket]] = {}
         self._fetching: dict[int, asyncio.Task[None]] = {}
+        self._stop_by: float | None = None
+        self.joined = False
+        """In the group, with or without a partition."""
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done with the error that ended the poll thread."""
         self._drains: list[Drain] = []
-        self._paused: frozenset[Lease] = frozenset()
+        self._paused = 0
+        self._time = asyncio.get_running_loop().time
         self._congested = False
         self._halted: str | None = None
-        self._failure: BaseException | None = None
         self._sender: Sender
         self._poll: PollThread
 
@@ -165,8 +170,9 @@ class Pipeline:
         assert self._registry is not None, "a decoder without a registry never asks for a schema"
         await self._registry.fetch(schema_id)
         del self._fetching[schema_id]
-        for lease in list(self._parked):
-            self._unpark(lease)
+        for lease in [*self._parked]:
+            if not self._assignment[lease].draining:
+                self._unpark(lease)
 
     def _unpark(self, lease: Lease) -> None:
         waiting = self._parked.pop(lease)
@@ -213,6 +219,8 @@ class Pipeline:
     def delivered(self, items: Sequence[Item]) -> None:
         """The vendor took these."""
         self._settlement.deliver(items)
+        if self._paused:
+            self._balance()
 
     def rejected(self, item: Item, rejection: Rejection) -> None:
         """The vendor will never take this one."""
@@ -291,6 +299,7 @@ class Pipeline:
 
     def assigned(self, leases: Sequence[tuple[Lease, int | None]]) -> None:
         """Partitions are ours from here on."""
+        self.joined = True
         for lease, start in leases:
             self._assignment.add(lease, start)
         self._telemetry.rebalanced("assigned", [_name(lease) for lease, _ in leases])
@@ -301,9 +310,33 @@ class Pipeline:
         for lease in leases:
             self._assignment[lease].draining = True
         self._sender.flush()
-        now = asyncio.get_running_loop().time()
-        self._drains.append(Drain(tuple(leases), drained, now, now + self._drain_timeout_s))
+        now = self._time()
+        deadline = now + self._drain_timeout_s if self._stop_by is None else self._stop_by
+        self._drains.append(Drain(tuple(leases), drained, now, deadline))
         self._end_drains()
+
+    def stop_within(self, timeout_s: float) -> None:
+        """The process ends: the drain that comes now has this long."""
+        self._stop_by = self._time() + timeout_s
+
+    def _end_drains(self) -> None:
+        """Answer every drain whose partitions have come to rest, or whose time is up."""
+        now = self._time()
+        for drain in [*self._drains]:
+            left = sum(self._moving(lease) for lease in drain.leases)
+            if left and now < drain.deadline and not self._sender.nothing_can_leave(drain.deadline):
+                continue
+            self._drains.remove(drain)
+            partitions = [self._assignment[lease] for lease in drain.leases]
+            offsets = {each.lease: each.frontier.commit_offset for each in partitions}
+            drain.answer({lease: offset for lease, offset in offsets.items() if offset is not None})
+            self._telemetry.drained(now - drain.since, sum(each.open_count for each in partitions))
+        if self._drains:
+            asyncio.get_running_loop().call_later(DRAIN_TICK_S, self._end_drains)
+
+    def _moving(self, lease: Lease) -> int:
+        """Open records of a partition that can still be finished here: not those that wait for a schema."""
+        return self._assignment[lease].open_count - len(self._parked.get(lease, ()))
 
     def fenced(self, leases: Sequence[Lease], lost: bool) -> None:
         """These partitions are somebody else's now; what is still open of them is released."""
@@ -313,6 +346,10 @@ class Pipeline:
             self._telemetry.released(lease.topic, partition.open_count)
         self._telemetry.rebalanced("lost" if lost else "revoked", [_name(lease) for lease in leases])
         self._balance()
+
+    def moved(self, lease: Lease, offset: int) -> None:
+        """Nothing below this offset will come any more."""
+        self._assignment.moved(lease, offset)
 
     def offset_lost(self, lease: Lease, detail: str) -> None:
         """Kafka no longer has the offset where this partition should go on; it waits for a person."""
@@ -325,4 +362,23 @@ class Pipeline:
 
     def poll_failed(self, error: BaseException) -> None:
         """The poll thread is dead, and so are we."""
-        self._failure = error
+        if not self.failed.done():
+            self.failed.set_exception(error)
+
+    # ── backpressure ─────────────────────────────────────────────────────────────────────────────
+
+    def _balance(self) -> None:
+        """Pause and resume partitions so that what we hold stays bounded."""
+        hold = self._halted is not None or self._congested
+        pause, resume = self._budget.balance(self._assignment, hold)
+        if pause:
+            self._poll.pause(pause)
+        if resume:
+            self._poll.resume(resume)
+        if pause or resume:
+            self._paused = sum(partition.paused for partition in self._assignment)
+            self._telemetry.paused(self._paused)
+
+
+def _name(lease: Lease) -> str:
+    return f"{lease.topic}:{lease.partition}"

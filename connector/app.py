@@ -1,0 +1,238 @@
+"""Builds every object once, runs, drains, closes. One `App` is one run of the connector."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import random
+import socket
+import time
+from collections.abc import Mapping
+
+import msgspec
+import structlog
+
+from connector.codec.decoder import Decoder
+from connector.codec.registry import ConfluentSource, Registry
+from connector.delivery.flood import FloodGuard
+from connector.delivery.sender import Sender
+from connector.delivery.transport import Transport
+from connector.kafka.assignment import Assignment
+from connector.kafka.budget import Budget
+from connector.kafka.consumer import PollThread
+from connector.kafka.dead_letter import Context, DeadLetters
+from connector.kafka.producer import DeadLetterProducer
+from connector.kafka.properties import consumer_properties
+from connector.ops import logs
+from connector.ops.health import HealthServer
+from connector.ops.telemetry import Telemetry
+from connector.ops.watchdog import Watchdog
+from connector.pipeline import Pipeline
+from connector.settings import Secret, Settings, describe, typed_options
+from connector.status import Status
+from connector.vendors import DESTINATIONS
+from connector.vendors.contract import Destination, Limits
+
+TICK_S = 1.0
+"""How often frontiers are committed and gauges brought up to date."""
+
+PREFETCH_SHARE = 0.125
+"""Of the memory limit, what librdkafka may hold ahead of us; the rest is the budget of what is in flight."""
+
+STOP_GRACE_S = 2.0
+"""Of the time for a stop, what the last commit and leaving the group may take; the drain has the rest."""
+
+CLOSING_S = 2.0
+"""What closing sockets may take after the drain."""
+
+
+class App:
+    """One run of the connector: `start`, then `wait` until it ends by itself or somebody calls `stop`.
+
+    Build it on the running loop. Raises OSError when a secret's file can't be read, ValueError for properties
+    that librdkafka refuses.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        name = settings.destination.name
+        self._log = structlog.stdlib.get_logger("connector")
+        self.telemetry = Telemetry(name)
+        options = typed_options(name, settings.destination.options)
+        self.destination = DESTINATIONS[name](options, settings.delivery.consent)
+        limits = _limits(settings, self.destination.limits)
+        memory = settings.limits.memory_mib << 20
+        prefetch = int(memory * PREFETCH_SHARE)
+        self._budget_bytes = memory - prefetch
+        properties = settings.source.librdkafka()
+        self._secret = settings.destination.secret()
+
+        self._registry = _registry(settings, self.telemetry)
+        self._assignment = Assignment()
+        self._producer = DeadLetterProducer(
+            properties, client_id=_client_id(), buffer_bytes=prefetch, telemetry=self.telemetry
+        )
+        self._pipeline = Pipeline(
+            decoder=Decoder(settings.source.format, self._registry),
+            registry=self._registry,
+            destination=self.destination,
+            assignment=self._assignment,
+            budget=Budget(self._budget_bytes, settings.limits.partition_share, settings.limits.ahead_max),
+            dead_letters=DeadLetters(
+                settings.dead_letter_topic,
+                Context(name, settings.source.group_id, _fingerprint(settings), logs.redact),
+                self._producer,
+                lambda: time.time_ns() // 1_000_000,
+            ),
+            flood=FloodGuard(settings.dead_letter.flood_ratio, settings.dead_letter.flood_window),
+            telemetry=self.telemetry,
+            drain_timeout_s=settings.limits.drain_timeout_s,
+        )
+        url = settings.destination.url or type(self.destination).url(options)
+        self._sender = Sender(
+            destination=self.destination,
+            url=url,
+            limits=limits,
+            transport=Transport(
+                url,
+                self._credentials(),
+                limits,
+                max_in_flight=settings.delivery.max_in_flight,
+                proxy=settings.destination.proxy,
+            ),
+            outlet=self._pipeline,
+            telemetry=self.telemetry,
+            read_credentials=self._credentials,
+            linger_s=settings.delivery.linger_ms / 1000,
+            max_in_flight=settings.delivery.max_in_flight,
+            random=random.Random(),
+        )
+        self._poll = PollThread(
+            consumer_properties(
+                properties,
+                group_id=settings.source.group_id,
+                client_id=_client_id(),
+                prefetch_bytes=prefetch,
+            ),
+            settings.source.topics,
+            self._pipeline,
+            start_from=settings.source.start_from,
+            on_offset_lost=settings.source.on_offset_lost,
+            drain_timeout_s=settings.limits.drain_timeout_s,
+            logger=logging.getLogger("connector.kafka"),
+        )
+        self._pipeline.connect(self._sender, self._poll)
+        self._status = Status(
+            assignment=self._assignment,
+            sender=self._sender,
+            pipeline=self._pipeline,
+            telemetry=self.telemetry,
+            settings=describe(settings),
+        )
+        self._watchdog = Watchdog(
+            self.telemetry,
+            frontiers=self._status,
+            poll_heartbeat=lambda: self._poll.heartbeat,
+            max_poll_interval_s=settings.source.max_poll_interval_s,
+        )
+        self._status.watchdog = self._watchdog
+        self._health = HealthServer(
+            settings.http.host, settings.http.port, self._status, self.telemetry.exposition
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopped = False
+
+    @property
+    def address(self) -> str:
+        """Where the page for people is."""
+        return f"http://{self._health.host}:{self._health.port}/"
+
+    def status(self) -> Mapping[str, object]:
+        """What `/status` answers."""
+        return self._status.status()
+
+    async def start(self) -> None:
+        """Listen, join the group, go. Raises OSError when the address for health checks can't be had."""
+        await self._health.start()
+        self._log.info("listening", address=self.address, port=self._health.port)
+        self._watchdog.start()
+        self._tasks = [
+            asyncio.create_task(self._pipeline.run(), name="pipeline"),
+            asyncio.create_task(self._sender.run(), name="sender"),
+            asyncio.create_task(self._tick(), name="tick"),
+        ]
+        self._poll.start()
+
+    async def wait(self) -> None:
+        """Last until something that must not end ends, and raise why."""
+        ends = [*self._tasks, asyncio.shield(self._pipeline.failed)]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for task in ends:
+            if task.done():
+                task.result()
+
+    async def stop(self) -> None:
+        """Finish what is under way, commit, leave the group, close; bounded by `limits.shutdown_timeout_s`.
+
+        What could not be finished is open and will be read again. May be called twice.
+        """
+        if self._stopped:
+            return
+        self._stopped = self._status.stopping = True
+        timeout_s = self._settings.limits.shutdown_timeout_s
+        self._log.info("stopping", within_s=timeout_s)
+        self._pipeline.stop_within(timeout_s - STOP_GRACE_S)
+        if not await self._poll.stop(timeout_s):
+            self._log.warning("stop_cut_off", consequence="what was in flight is sent again by the next run")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._sender.close(CLOSING_S)
+        self._producer.close()
+        if self._registry is not None:
+            await self._registry.close()
+        self._watchdog.stop()
+        await self._health.close()
+        self._log.info("stopped", topics=self._status.topics())
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._pipeline.commit()
+            self._status.measure(self._budget_bytes)
+
+    def _credentials(self) -> Mapping[str, str]:
+        key = self._secret.read()
+        logs.register_secret(key)
+        return self.destination.credentials(key)
+
+
+def _limits(settings: Settings, limits: Limits) -> Limits:
+    """The destination's limits with the operator's wishes over them."""
+    delivery = settings.delivery
+    if delivery.requests_per_second is not None:
+        limits = msgspec.structs.replace(limits, requests_per_second=delivery.requests_per_second)
+    if delivery.request_timeout_s is not None:
+        limits = msgspec.structs.replace(limits, request_timeout_s=delivery.request_timeout_s)
+    return limits
+
+
+def _registry(settings: Settings, telemetry: Telemetry) -> Registry | None:
+    registry = settings.source.schema_registry
+    if registry.url is None:
+        return None
+    secret = registry.secret()
+    return Registry(ConfluentSource(registry.url, secret.read if secret is not None else None), telemetry)
+
+
+def _fingerprint(settings: Settings) -> str:
+    """A short hash of what decides how events are mapped: a dead letter tells under which rules it failed."""
+    options = describe(settings)["destination"]["options"]
+    rules = msgspec.json.encode([options, settings.delivery.consent], order="deterministic")
+    return hashlib.sha256(rules).hexdigest()[:16]
+
+
+def _client_id() -> str:
+    """Names this process in the brokers' logs and quotas."""
+    return f"commerce-connector-{socket.gethostname()}"

@@ -1,0 +1,76 @@
+"""`connector run`: carry events until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from connector.cli.common import FAILED, ConfigFile, command, read_settings
+
+if TYPE_CHECKING:
+    from connector.settings import Settings
+
+app = command()
+
+SECOND_SIGNAL = 130
+"""The exit code of a stop that could not wait for its end: somebody asked twice."""
+
+
+@app.command()
+def run(config: ConfigFile = None) -> None:
+    """Carry events from Kafka to the destination until SIGTERM or SIGINT.
+
+    A first signal stops politely: what is under way is finished, committed, and the group is left. A second
+    one ends at once; what was in flight is sent again by the next run.
+
+    \b
+    Example:
+      connector run -c connector.yaml
+    """
+    settings = read_settings(config)
+    from connector.ops import logs
+
+    logs.configure(settings.logging.level, settings.logging.format)
+    with asyncio.Runner(loop_factory=fast_loop) as runner:
+        code = runner.run(_carry(settings))
+    sys.exit(code)
+
+
+def fast_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where it exists (not on Windows); asyncio's own is slower and no less right."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def _carry(settings: Settings) -> int:
+    from connector.app import App
+
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, asked)
+    carrier = App(settings)
+    await carrier.start()
+    ended = asyncio.ensure_future(carrier.wait())
+    stop = asyncio.ensure_future(asked.wait())
+    await asyncio.wait({ended, stop}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    await carrier.stop()
+    if not ended.done():
+        ended.cancel()
+        return 0
+    return FAILED if ended.exception() is not None else 0
+
+
+def _on_signal(asked: asyncio.Event) -> None:
+    if asked.is_set():
+        sys.stderr.flush()
+        raise SystemExit(SECOND_SIGNAL)
+    asked.set()

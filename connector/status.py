@@ -1,0 +1,156 @@
+"""What `/status`, `/readyz` and the watchdog are told: one picture of the whole, made when somebody asks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from connector.delivery.sender import Sender
+from connector.kafka.assignment import Assignment, Partition
+from connector.ops.telemetry import Telemetry
+from connector.ops.watchdog import FrontierSnapshot, Watchdog
+from connector.pipeline import Pipeline
+
+
+class Status:
+    """Answers the questions of operators and probes from the living parts; holds nothing itself.
+
+    `settings` is the effective configuration with secrets hidden. `state` is starting, running, halted or
+    stopping.
+    """
+
+    def __init__(
+        self,
+        *,
+        assignment: Assignment,
+        sender: Sender,
+        pipeline: Pipeline,
+        telemetry: Telemetry,
+        settings: Mapping[str, object],
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._assignment = assignment
+        self._sender = sender
+        self._pipeline = pipeline
+        self._telemetry = telemetry
+        self._settings = settings
+        self._now_ms = now_ms
+        self.stopping = False
+        self.watchdog: Watchdog | None = None
+
+    # ── for probes ───────────────────────────────────────────────────────────────────────────────
+
+    def alive(self) -> tuple[bool, Mapping[str, object]]:
+        """False only when a restart would help."""
+        return self.watchdog.alive() if self.watchdog is not None else (True, {})
+
+    def ready(self) -> tuple[bool, Mapping[str, object]]:
+        """In the group and alive. A halt or an open breaker changes nothing: a restart would not help."""
+        alive, _ = self.alive()
+        return self._pipeline.joined and alive and not self.stopping, {"state": self.state()}
+
+    def frontiers(self) -> Iterable[FrontierSnapshot]:
+        """Where each partition stands, for the watchdog."""
+        waits_on = self._waits_on()
+        for partition in self._assignment:
+            frontier = partition.frontier.commit_offset
+            if frontier is not None:
+                yield FrontierSnapshot(
+                    partition.lease.topic,
+                    partition.lease.partition,
+                    frontier,
+                    partition.frontier.open_count,
+                    waits_on,
+                )
+
+    # ── for people ───────────────────────────────────────────────────────────────────────────────
+
+    def state(self) -> str:
+        """starting, running, halted or stopping."""
+        if self.stopping:
+            return "stopping"
+        if self._telemetry.halt_reason is not None:
+            return "halted"
+        return "running" if self._pipeline.joined else "starting"
+
+    def status(self) -> Mapping[str, object]:
+        """Everything worth knowing, ready for JSON."""
+        sender = self._sender.snapshot()
+        return {
+            "destination": self._telemetry.destination,
+            "state": self.state(),
+            "halt_reason": self._telemetry.halt_reason,
+            "halt_detail": self._telemetry.halt_detail or None,
+            "waits_on": self._waits_on() or None,
+            "breaker": sender.breaker,
+            "concurrency_limit": sender.limit,
+            "sender": msgspec.structs.asdict(sender),
+            "in_flight_bytes": self._assignment.open_bytes,
+            "topics": self.topics(),
+            "partitions": [self._partition(each) for each in self._assignment],
+            "outcomes": self._telemetry.outcomes(),
+            "settings": self._settings,
+        }
+
+    def _waits_on(self) -> str:
+        """Why nothing, or less than wanted, is sent right now; empty when nothing holds us."""
+        telemetry, sender = self._telemetry, self._sender.snapshot()
+        if telemetry.halt_reason is not None:
+            return f"halted: {telemetry.halt_reason}"
+        if sender.breaker != "closed":
+            return f"the destination is down ({sender.last_failure}); it is probed again and again"
+        if sender.gate_s > 0:
+            return f"the destination asked for a pause of {sender.gate_s:.1f} s more"
+        if sender.retrying:
+            return f"{sender.retrying} batches wait to be sent again ({sender.last_failure})"
+        return ""
+
+    def measure(self, limit_bytes: int) -> None:
+        """Bring the gauges up to date."""
+        telemetry = self._telemetry
+        telemetry.in_flight_bytes(self._assignment.open_bytes, limit_bytes)
+        for partition in self._assignment:
+            topic, number = partition.lease.topic, partition.lease.partition
+            if partition.lag is not None:
+                telemetry.lag(topic, number, partition.lag)
+            telemetry.oldest_unsettled(topic, number, self._age_s(partition))
+
+    def _age_s(self, partition: Partition) -> float:
+        oldest = partition.frontier.oldest_open_ms
+        return 0.0 if oldest is None else max(0.0, (self._now_ms() - oldest) / 1000)
+
+    def topics(self) -> dict[str, dict[str, int]]:
+        """The books per topic. `in_flight` is counted from what is open, not worked out from the others."""
+        topics = {
+            name: {
+                "consumed": counts.consumed,
+                "delivered": counts.delivered,
+                "skipped": counts.skipped,
+                "dead_lettered": counts.dead_lettered,
+                "released": counts.released,
+                "in_flight": 0,
+            }
+            for name, counts in self._telemetry.topics().items()
+        }
+        for partition in self._assignment:
+            if partition.lease.topic in topics:
+                topics[partition.lease.topic]["in_flight"] += partition.frontier.open_count
+        return topics
+
+    def _partition(self, partition: Partition) -> dict[str, object]:
+        frontier = partition.frontier
+        return {
+            "topic": partition.lease.topic,
+            "partition": partition.lease.partition,
+            "epoch": partition.lease.epoch,
+            "committed": partition.committed,
+            "frontier": frontier.commit_offset,
+            "end": partition.end,
+            "lag": partition.lag,
+            "open": frontier.open_count,
+            "oldest_open_s": self._age_s(partition),
+            "paused": partition.paused,
+            "halted": partition.halted,
+        }

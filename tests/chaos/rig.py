@@ -1,0 +1,191 @@
+"""A run of the connector as it is deployed: a process, a configuration file, signals, a status page."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from connector.kafka.dead_letter import parse
+from connector.traffic import Planned, TopicKind
+
+ROUND_S = 0.05
+"""How often a condition is looked at; nothing is ever assumed after a wait."""
+
+
+def wait_until(holds: Callable[[], bool], what: str, patience_s: float) -> None:
+    """Return as soon as `holds`; fail with `what` when it has not within `patience_s`."""
+    until = time.monotonic() + patience_s
+    while not holds():
+        assert time.monotonic() < until, f"not within {patience_s:g} s: {what}"
+        time.sleep(ROUND_S)  # a round of polling, bounded above
+
+
+class ConnectorProcess:
+    """One `connector run`, to be stopped politely or killed."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any], name: str = "connector") -> None:
+        self._config = folder / f"{name}.yaml"
+        self._config.write_text(yaml.safe_dump(dict(settings)))
+        self.log = folder / f"{name}.log"
+        self._log_file = self.log.open("ab")
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("CONNECTOR_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "connector", "run", "-c", str(self._config)],
+            stdout=self._log_file,
+            stderr=self._log_file,
+            env=environment,
+        )
+        self._port: int | None = None
+
+    def __enter__(self) -> ConnectorProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._log_file.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is still there."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """`kill -9`: no farewell, no commit."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self, patience_s: float = 40) -> int:
+        """SIGTERM, and the exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(patience_s)
+
+    def status(self) -> dict[str, Any]:
+        """`/status`; empty while the process is not listening yet."""
+        assert self.running, f"the connector ended: {self.log.read_text()[-2000:]}"
+        if self._port is None:
+            self._port = self._port_from_log()
+        if self._port is None:
+            return {}
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/status", timeout=5) as answer:
+                facts: dict[str, Any] = json.load(answer)
+                return facts
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return {}
+
+    def settled(self) -> int:
+        """Records that have their outcome."""
+        return sum(
+            topic["delivered"] + topic["skipped"] + topic["dead_lettered"]
+            for topic in self.status().get("topics", {}).values()
+        )
+
+    def partitions(self) -> set[tuple[str, int]]:
+        """The partitions that are this process's."""
+        return {(each["topic"], each["partition"]) for each in self.status().get("partitions", ())}
+
+    def _port_from_log(self) -> int | None:
+        for line in self.log.read_text().splitlines():
+            if '"listening"' in line:
+                return int(json.loads(line)["port"])
+        return None
+
+
+class Group:
+    """What Kafka knows: log ends, committed offsets, and the dead letters."""
+
+    def __init__(self, bootstrap: str, group_id: str) -> None:
+        self._properties: dict[str, str | int | float | bool] = {
+            "bootstrap.servers": bootstrap,
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+        }
+        self._group_id = group_id
+
+    def lag(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+        """Log end minus committed offset, per partition; only where it is not 0."""
+        consumer = Consumer({**self._properties, "group.id": self._group_id})
+        try:
+            found = {}
+            for partition in self._partitions(consumer, topics):
+                _, end = consumer.get_watermark_offsets(partition, timeout=10)
+                (committed,) = consumer.committed([partition], timeout=10)
+                if end - max(committed.offset, 0):
+                    found[(partition.topic, partition.partition)] = end - max(committed.offset, 0)
+            return found
+        finally:
+            consumer.close()
+
+    def dead_letters(self, topic: str) -> list[tuple[str, str]]:
+        """Every dead letter's coordinate (`topic:partition:offset` of the source) and reason."""
+        consumer = Consumer({**self._properties, "group.id": f"{self._group_id}-reader"})
+        try:
+            partitions = self._partitions(consumer, [topic])
+            left = {}
+            for partition in partitions:
+                partition.offset = 0
+                low, end = consumer.get_watermark_offsets(partition, timeout=10)
+                if end > low:
+                    left[partition.partition] = end
+            consumer.assign(partitions)
+            found = []
+            while left:
+                message = consumer.poll(10)
+                assert message is not None, "the dead-letter topic ended too early"
+                assert message.error() is None, message.error()
+                letter = parse(message.headers() or [])  # type: ignore[arg-type]  # bytes, as received
+                assert letter is not None, "somebody else wrote into the dead-letter topic"
+                found.append((letter.coordinate, letter.reason))
+                number = message.partition()
+                assert number is not None
+                if (message.offset() or 0) + 1 >= left[number]:
+                    del left[number]
+            return found
+        finally:
+            consumer.close()
+
+    @staticmethod
+    def _partitions(consumer: Consumer, topics: Iterable[str]) -> list[TopicPartition]:
+        found = []
+        for topic in topics:
+            numbers = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            found += [TopicPartition(topic, number) for number in sorted(numbers)]
+        return found
+
+
+def produce(
+    bootstrap: str, records: Iterable[Planned], topics: Mapping[TopicKind, str]
+) -> list[tuple[Planned, str]]:
+    """Write records, acknowledged; each with its `topic:partition:offset`."""
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "acks": "all"})
+    written: list[tuple[Planned, str]] = []
+    for record in records:
+
+        def acknowledged(error: object, message: Any, record: Planned = record) -> None:
+            assert error is None, error
+            written.append((record, f"{message.topic()}:{message.partition()}:{message.offset()}"))
+
+        while True:
+            try:
+                producer.produce(topics[record.topic], record.value, record.key, on_delivery=acknowledged)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        producer.poll(0)
+    left = producer.flush(60)
+    assert left == 0, f"{left} records were not acknowledged"
+    return written
