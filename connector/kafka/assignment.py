@@ -1,4 +1,4 @@
-"""Which partitions are ours, under which lease, and how each one stands. Decides only: no broker, no clock."""
+"""Which partitions are ours, under which lease, and how each stands. Decides only: no broker, no clock."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Partition:
         self.halted: str | None = None
         self.paused = False
         self.over = False
-        """It holds more than its own share, or too many records; the budget's memory between its two marks."""
+        """It holds more than its share, or too many records; the budget's memory between its two marks."""
         self.end: int | None = None
         self.committed: int | None = None
         self.offered: int | None = None
@@ -63,7 +63,7 @@ class Partition:
 
     @property
     def lag(self) -> int | None:
-        """Log end minus committed (before the first commit: minus the frontier); None while either is unknown."""
+        """Log end minus committed, or minus the frontier before a first commit; None while unknown."""
         done = self.committed if self.committed is not None else self.frontier.commit_offset
         if self.end is None or done is None:
             return None
@@ -106,7 +106,7 @@ class Assignment:
     def to_commit(self) -> dict[Lease, int]:
         """Frontiers that Kafka has not been told yet. Each is offered once; a refused one again.
 
-        The first offer of a lease is where it starts: an offset that is in Kafka is one whose loss is noticed.
+        The first offer of a lease is where it starts: the loss of an offset that Kafka knows is noticed.
         """
         offsets: dict[Lease, int] = {}
         for partition in self:
@@ -126,6 +126,12 @@ class Assignment:
                 partition.committed = offset
             else:
                 partition.offered = None
+
+    def moved(self, lease: Lease, offset: int) -> None:
+        """Nothing below this offset will come any more: the partition begins, or goes on, there."""
+        partition = self._partitions.get(lease)
+        if partition is not None:
+            partition.frontier.skip_to(offset)
 
     def ends(self, ends: Mapping[Lease, int]) -> None:
         """Log ends as the broker last told them."""

@@ -1,169 +1,169 @@
-"""The poll thread: the one owner of the Kafka consumer. Only values cross between it and the event loop.
+"""The poll thread: the only one that touches the Kafka consumer. Only values cross to the loop and back.
 
-A partition in here:
+A lease, from the group giving us a partition to the group taking it away:
 
-    what happens                       lease            and then
-    assigned                           new, live        told to the loop, polled
-    its offset is not in Kafka         live             `start_from` or `on_offset_lost` says where to go on,
-                                                        or it stands still until somebody acts
-    revoked: the loop drains it        live             commit what the loop answers, then fence
-    that commit refused, or lost       fenced           no commit; whatever is late is inert
-    fenced                             not live         told to the loop, forgotten
+    placed     its offset is known, records flow
+    unplaced   Kafka does not have its offset: asked about every second, then placed or halted
+    halted     its offset is lost and a person must say how to go on; nothing comes from it
+    paused     the loop wants nothing from it now; kept through every rebalance
+    draining   taken back: we wait for the loop to finish what is open, with a deadline, then commit
+    fenced     `lease.live` is false: whatever still arrives for it is inert
 
-In the revoke callback this thread waits for the loop; the loop never waits for this thread.
+    assigned → placed ⇄ paused      placed → unplaced → placed | halted
+    any → draining → fenced         revoked by the group, at stop, or the topic was created anew
+    any → fenced                    lost: somebody else has it already, nothing is committed
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as DrainTimeoutError
-from typing import Any, Literal, Protocol
+from typing import Literal, TypeVarTuple
 
-from confluent_kafka import OFFSET_STORED, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from connector.kafka.properties import consumer_properties, is_cooperative
+from connector.kafka import offsets
+from connector.kafka.listener import Listener
+from connector.kafka.properties import is_cooperative
 from connector.model.record import Lease, Record
 
-log = logging.getLogger("connector.kafka")
-
 SLICE_MAX = 500
-"""Records handed over at once: a drain of this size costs about 0.2 ms."""
+"""Records handed over at once: a few milliseconds of work for the loop."""
 
-SLICES_OPEN = 4
-"""Slices the loop may owe us. Two keep it busy; the rest covers a moment in which it does something else."""
+SLICES_MAX = 4
+"""Slices handed over and not worked off. One is in work, one waits, two cover a loop that is late."""
 
-POLL_S = 0.05
-"""How long a poll waits for the first record, which bounds how late a command is obeyed."""
+POLL_S = 0.1
+"""How long a quiet poll takes, and so how late a command may be obeyed. A record ends it at once."""
 
-LOOKUP_S = 5.0
-"""How long a question about offsets may take; it is asked again when it fails."""
+SLOT_WAIT_S = 0.05
+HELD_MAX = 100
+"""Records held while the loop takes none: 5 s of them. A loop that stands still longer is not fed, and if it
+stays so Kafka gives our partitions to somebody else (`max.poll.interval.ms`)."""
 
-ENDS_EVERY_S = 1.0
-ENDS_ASKED_AT_ONCE = 3
-ENDS_ASK_S = 0.2
-"""Log ends come with fetches for nothing.
-Those of partitions that are not fetched are asked for, a few at a time."""
+TIDY_EVERY_S = 1.0
+ENDS_STALE_S = 10.0
+"""A paused partition fetches nothing, so its log end is asked for, this often."""
 
-DRAIN_GRACE_S = 0.5
-"""What the loop may take beyond the drain's deadline to answer."""
+ASK_S = 2.0
+"""What a question to the broker may take where we cannot go on without the answer."""
 
-StartFrom = Literal["earliest", "latest", "fail"]
-OnOffsetLost = Literal["halt", "earliest", "latest"]
+ASK_ASIDE_S = 0.2
+"""What it may take where we can."""
+
+DRAIN_STEP_S = 0.1
+ANSWER_GRACE_S = 0.5
+"""The loop answers a revocation at its deadline at the latest; this is its answer's way to us."""
+
+CLOSE_S = 1.0
+"""Of the time for a stop, what the last commit and leaving the group may take."""
+
+GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION)
+"""Kafka does not have the offset. librdkafka then lets the partition stand, and refuses to seek in it
+(`_STATE`, 2.16): it must be assigned anew."""
+
+Ts = TypeVarTuple("Ts")
 Place = tuple[str, int]
 
 
-class Listener(Protocol):
-    """What the thread tells. Called on the event loop, in the order things happened."""
-
-    def assigned(self, leases: Sequence[tuple[Lease, int | None]]) -> None:
-        """Partitions are ours, each from this offset on (None: where the group left off)."""
-
-    def polled(self, records: list[Record]) -> None:
-        """One slice, rising offsets in each partition. Answer with `PollThread.taken` once worked off."""
-
-    def revoked(self, leases: Sequence[Lease], drained: Future[Mapping[Lease, int]], within_s: float) -> None:
-        """Partitions will be taken; set `drained` to what may be committed, within that time."""
-
-    def fenced(self, leases: Sequence[Lease], lost: bool) -> None:
-        """Partitions are gone; nothing that comes late for them counts."""
-
-    def committed(self, offsets: Mapping[Lease, int], error: str | None) -> None:
-        """Kafka's answer to a commit."""
-
-    def offset_lost(self, lease: Lease, detail: str) -> None:
-        """Kafka no longer has the offset where this partition should go on; it stands still."""
-
-    def ends(self, ends: Mapping[Lease, int]) -> None:
-        """Log ends, one past the last record."""
-
-    def poll_failed(self, error: BaseException) -> None:
-        """The thread is dead."""
+class NoOffsetError(Exception):
+    """The group has no offset for a partition, and `start_from` is `fail`."""
 
 
 class PollThread:
-    """Polls, and obeys: commands return at once and are carried out within `POLL_S`, in order.
+    """Polls, hands slices of records to the loop, and obeys what the loop commands.
 
-    `prefetch_bytes` is what librdkafka may hold ahead of us. `heartbeat` is the (monotonic) time of the last
-    round, None before the first. `ended` is done when the thread is.
+    Build it and call everything on the loop; no call waits for Kafka. At most `SLICES_MAX` slices are with
+    the loop at any time. `drain_timeout_s` bounds what a revocation may take.
     """
 
     def __init__(
         self,
-        given: Mapping[str, str],
-        *,
-        group_id: str,
-        client_id: str,
+        properties: Mapping[str, str | int | float | bool],
         topics: Sequence[str],
-        start_from: StartFrom,
-        on_offset_lost: OnOffsetLost,
-        drain_timeout_s: float,
-        prefetch_bytes: int,
         listener: Listener,
+        *,
+        start_from: Literal["earliest", "latest", "fail"],
+        on_offset_lost: Literal["halt", "earliest", "latest"],
+        drain_timeout_s: float,
+        logger: logging.Logger,
     ) -> None:
-        self._properties = consumer_properties(
-            given, group_id=group_id, client_id=client_id, prefetch_bytes=prefetch_bytes
-        )
-        self._cooperative = is_cooperative(self._properties)
+        """Raises KafkaException for properties that librdkafka refuses. Connects when started."""
+        self.heartbeat = time.monotonic()
+        """When the thread last went round (`time.monotonic`); old when it hangs."""
         self._topics = list(topics)
+        self._listener = listener
         self._start_from = start_from
         self._on_offset_lost = on_offset_lost
         self._drain_timeout_s = drain_timeout_s
-        self._listener = listener
+        self._log = logger
+        self._cooperative = is_cooperative(properties)
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="kafka-poll", daemon=True)
+        self._ended = asyncio.Event()
         self._commands: deque[Callable[[], None]] = deque()
-        self._slices = threading.Condition()
-        self._slices_open = 0
-        self._stop_by: float | None = None
-        self._consumer: Consumer
+        self._slots = threading.Semaphore(SLICES_MAX)
+        self._stop_at = math.inf
+
         self._leases: dict[Place, Lease] = {}
+        self._starts: dict[Lease, int | None] = {}
+        self._unplaced: dict[Lease, int | None] = {}
+        self._halted: set[Lease] = set()
+        self._paused: set[Lease] = set()
+        self._committing: dict[Place, Lease] = {}
+        self._ends: dict[Lease, int] = {}
+        self._held: list[Record] = []
         self._epoch = 0
-        self._unplaced: dict[Place, StartFrom | OnOffsetLost] = {}
-        self._ends: dict[Place, int] = {}
-        self._next_look = 0.0
-        self.heartbeat: float | None = None
-        self.ended: Future[None] = Future()
+        self._joined = False
+        self._tidy_at = 0.0
+        self._ask_ends_at = 0.0
+        self._fatal: KafkaError | None = None
+        callbacks = {"error_cb": self._on_error, "on_commit": self._on_commit, "stats_cb": self._on_stats}
+        self._consumer = Consumer({**properties, **callbacks}, logger=logger)
 
     # ── commands, from the loop ──────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
-        """Begin. Raises ValueError for properties that librdkafka refuses."""
-        try:
-            self._consumer = Consumer(
-                self._properties | {"error_cb": _tell_error, "on_commit": self._on_commit}, logger=log
-            )
-        except KafkaException as error:
-            raise ValueError(str(error.args[0])) from None
-        threading.Thread(target=self._run, name="poll", daemon=True).start()
+        """Join the group."""
+        self._thread.start()
 
     def pause(self, leases: Iterable[Lease]) -> None:
-        """Poll these no more until `resume`."""
-        chosen = tuple(leases)
+        """Bring nothing more from these, until `resume`. What is on its way still comes."""
+        chosen = list(leases)
         self._commands.append(lambda: self._pause(chosen))
 
     def resume(self, leases: Iterable[Lease]) -> None:
-        """Poll these again."""
-        chosen = tuple(leases)
+        """Bring records from these again."""
+        chosen = list(leases)
         self._commands.append(lambda: self._resume(chosen))
 
-    def commit(self, offsets: Mapping[Lease, int]) -> None:
-        """Commit these; the answer comes to `Listener.committed`."""
-        self._commands.append(lambda: self._commit(offsets))
+    def commit(self, frontiers: Mapping[Lease, int]) -> None:
+        """Tell Kafka these offsets; `Listener.committed` has its answer. What is not ours is left out."""
+        chosen = dict(frontiers)
+        self._commands.append(lambda: self._commit(chosen))
 
     def taken(self) -> None:
-        """One slice is worked off."""
-        with self._slices:
-            self._slices_open -= 1
-            self._slices.notify()
+        """One slice is worked off: the thread may hand over another."""
+        self._slots.release()
 
-    def stop(self, timeout_s: float) -> None:
-        """Drain, commit, leave the group; `ended` tells when. The drain takes what time is left."""
-        self._stop_by = time.monotonic() + timeout_s
+    async def stop(self, timeout_s: float) -> bool:
+        """Drain, commit, leave the group. False if that did not fit into `timeout_s`: then the thread is left
+        behind, its leases fenced. Never takes longer."""
+        self._stop_at = time.monotonic() + timeout_s - min(CLOSE_S, timeout_s / 5)
+        try:
+            await asyncio.wait_for(self._ended.wait(), timeout_s)
+        except TimeoutError:
+            for lease in list(self._leases.values()):
+                lease.live = False
+            return False
+        return True
 
     # ── the thread ───────────────────────────────────────────────────────────────────────────────
 
@@ -172,297 +172,308 @@ class PollThread:
             self._consumer.subscribe(
                 self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
-            while self._stop_by is None:
-                self.heartbeat = time.monotonic()
-                self._obey()
-                self._poll()
-                if self.heartbeat >= self._next_look:
-                    self._next_look = self.heartbeat + ENDS_EVERY_S
-                    self._look()
-            self._obey()
-            self._consumer.close()  # calls _on_revoke for what is ours
+            while not self._stopping:
+                self._round()
+            self._consumer.close()  # calls `_on_revoke` for what is ours
         except BaseException as error:
-            # The edge of the thread: without it nothing is polled, so the process must end.
+            self._fence(list(self._leases.values()), lost=True)
             self._tell(self._listener.poll_failed, error)
+            self._consumer.close()
         finally:
-            self.ended.set_result(None)
+            self._tell(self._ended.set)
 
-    def _obey(self) -> None:
+    @property
+    def _stopping(self) -> bool:
+        return self._stop_at < math.inf
+
+    def _round(self) -> None:
+        now = self.heartbeat = time.monotonic()
         while self._commands:
             self._commands.popleft()()
+        if now >= self._tidy_at:
+            self._tidy_at = now + TIDY_EVERY_S
+            self._place_all()
+            self._tell_ends(now)
+        if self._slots.acquire(timeout=SLOT_WAIT_S):
+            self._poll_slice()
+        elif len(self._held) < HELD_MAX or self._all_quiet():
+            # One message at a time, only so that the callbacks of a rebalance are served.
+            self._held += self._records(self._one(0))
+        if self._fatal is not None:
+            raise KafkaException(self._fatal)
 
-    def _poll(self) -> None:
-        roomy = self._wait_for_slot()
-        first = self._consumer.poll(POLL_S if roomy else 0)
-        if first is None:
-            return
-        # Without room we still poll, one record at a time, because callbacks are served here.
-        more = self._consumer.consume(SLICE_MAX - 1, 0) if roomy else ()
-        records = self._records([first, *more])
+    def _poll_slice(self) -> None:
+        """Wait for one message, take what is there with it, and hand it over: prompt when idle, cheap when
+        busy. Uses up the slot that was acquired, or gives it back."""
+        messages = self._one(0 if self._held else POLL_S)
+        if messages:
+            messages += self._consumer.consume(SLICE_MAX - 1, 0)
+        records = self._held + self._records(messages)
+        self._held = []
         if records:
-            with self._slices:
-                self._slices_open += 1
             self._tell(self._listener.polled, records)
+        else:
+            self._slots.release()
 
-    def _wait_for_slot(self) -> bool:
-        with self._slices:
-            return self._slices.wait_for(lambda: self._slices_open < SLICES_OPEN, POLL_S)
+    def _one(self, timeout_s: float) -> list[Message]:
+        message = self._consumer.poll(timeout_s)
+        return [] if message is None else [message]
 
-    def _records(self, messages: Sequence[Message]) -> list[Record]:
-        records = []
+    def _all_quiet(self) -> bool:
+        """Whether a poll can bring no record, only callbacks."""
+        return all(lease in self._paused or lease in self._halted for lease in self._leases.values())
+
+    def _records(self, messages: Iterable[Message]) -> list[Record]:
+        """Messages as records of their lease. What the same call returned for a partition that it also took
+        away finds no lease, and is discarded."""
+        records: list[Record] = []
         leases = self._leases
         for message in messages:
+            place: Place = (message.topic(), message.partition())  # type: ignore[assignment]  # always set
+            lease = leases.get(place)
             if message.error() is not None:
-                self._on_error(message)
-                continue
-            lease = leases.get((message.topic(), message.partition()))  # type: ignore[arg-type]
-            if lease is None or not lease.live:
-                continue  # came with its own revocation; the next owner reads it again
-            headers = message.headers()
-            records.append(
-                Record(
-                    lease,
-                    message.offset(),  # type: ignore[arg-type]  # set on every message without an error
-                    max(0, message.timestamp()[1]),
-                    message.key(),  # bytes, as read
-                    message.value(),
-                    tuple(headers) if headers else (),  # type: ignore[arg-type]
+                self._failed(message, lease)
+            elif lease is not None:
+                records.append(
+                    Record(
+                        lease,
+                        message.offset(),  # type: ignore[arg-type]  # always set
+                        max(0, message.timestamp()[1]),
+                        message.key(),
+                        message.value(),
+                        tuple(message.headers() or ()),  # type: ignore[arg-type]  # bytes, as received
+                    )
                 )
-            )
         return records
 
-    def _tell(self, listen: Callable[..., None], *values: Any) -> None:
+    def _tell(self, method: Callable[[*Ts], object], *args: *Ts) -> None:
         try:
-            self._loop.call_soon_threadsafe(listen, *values)
-        except RuntimeError:
-            pass  # the loop is closed: nobody is left to tell
+            self._loop.call_soon_threadsafe(method, *args)
+        except RuntimeError:  # the loop is closed: nobody is there to hear it
+            self._stop_at = min(self._stop_at, time.monotonic())
 
-    # ── commands, carried out ────────────────────────────────────────────────────────────────────
+    # ── commands, in the thread ──────────────────────────────────────────────────────────────────
 
-    def _pause(self, leases: Sequence[Lease]) -> None:
-        ours = self._ours(leases)
-        if ours:
-            self._consumer.pause(ours)
+    def _pause(self, leases: Iterable[Lease]) -> None:
+        ours = [lease for lease in leases if self._is_ours(lease)]
+        self._paused.update(ours)
+        self._consumer.pause([offsets.place(lease) for lease in ours])
 
-    def _resume(self, leases: Sequence[Lease]) -> None:
-        ours = self._ours(leases)
-        if ours:
-            self._consumer.resume(ours)
+    def _resume(self, leases: Iterable[Lease]) -> None:
+        ours = [lease for lease in leases if self._is_ours(lease)]
+        self._paused.difference_update(ours)
+        self._consumer.resume([offsets.place(lease) for lease in ours])
 
-    def _commit(self, offsets: Mapping[Lease, int]) -> None:
-        ours = [
-            TopicPartition(lease.topic, lease.partition, offset)
-            for lease, offset in offsets.items()
-            if lease.live
-        ]
+    def _commit(self, chosen: Mapping[Lease, int]) -> None:
+        ours = {lease: offset for lease, offset in chosen.items() if self._is_ours(lease)}
         if not ours:
             return
+        self._committing.update({(lease.topic, lease.partition): lease for lease in ours})
+        places = [offsets.place(lease, offset) for lease, offset in ours.items()]
         try:
-            self._consumer.commit(offsets=ours, asynchronous=True)
+            self._consumer.commit(offsets=places, asynchronous=True)
         except KafkaException as error:
-            self._tell(self._listener.committed, offsets, str(error.args[0]))
+            self._tell(self._listener.committed, ours, offsets.words(error))
 
-    def _on_commit(self, error: KafkaError | None, partitions: Sequence[TopicPartition]) -> None:
-        accepted: dict[Lease, int] = {}
-        refused: dict[Lease, int] = {}
-        why = error
-        for partition in partitions:
-            lease = self._leases.get((partition.topic, partition.partition))
-            if lease is None or partition.offset < 0:
-                continue
-            if error is None and partition.error is None:
-                accepted[lease] = partition.offset
-            else:
-                refused[lease] = partition.offset
-                why = why or partition.error
-        if accepted:
-            self._tell(self._listener.committed, accepted, None)
-        if refused:
-            self._tell(self._listener.committed, refused, str(why))
+    def _on_commit(self, error: KafkaError | None, places: Sequence[TopicPartition]) -> None:
+        answers: dict[str | None, dict[Lease, int]] = {}
+        for place in places:
+            lease = self._committing.get((place.topic, place.partition))
+            if lease is not None and self._is_ours(lease):
+                refused = error or place.error
+                answers.setdefault(refused.str() if refused else None, {})[lease] = place.offset
+        for words, told in answers.items():
+            self._tell(self._listener.committed, told, words)
 
-    def _ours(self, leases: Iterable[Lease]) -> list[TopicPartition]:
-        return [
-            TopicPartition(lease.topic, lease.partition)
-            for lease in leases
-            if self._leases.get((lease.topic, lease.partition)) is lease
-        ]
+    def _is_ours(self, lease: Lease) -> bool:
+        return self._leases.get((lease.topic, lease.partition)) is lease
 
-    # ── what the group gives and takes ───────────────────────────────────────────────────────────
+    # ── rebalance: called by poll, consume and close ─────────────────────────────────────────────
 
-    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        starts = self._starts(partitions)
-        leases = []
-        for partition in partitions:
-            place = (partition.topic, partition.partition)
-            start = starts.get(place)
-            leases.append((self._lease(place), start))
-            partition.offset = OFFSET_STORED if start is None else start
+    def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        leases = [self._lease(place.topic, place.partition) for place in places]
+        self._starts.update(self._begin(leases))
+        starts = [offsets.place(lease, self._starts[lease]) for lease in leases]
         if self._cooperative:
-            consumer.incremental_assign(partitions)
+            consumer.incremental_assign(starts)
         else:
-            consumer.assign(partitions)
-        self._tell(self._listener.assigned, leases)
+            consumer.assign(starts)
+        self._pause(list(self._paused))
+        self._joined = True
+        self._tell(self._listener.assigned, [(lease, self._starts[lease]) for lease in leases])
 
-    def _lease(self, place: Place) -> Lease:
-        self._epoch += 1
-        lease = self._leases[place] = Lease(*place, self._epoch)
-        return lease
-
-    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        leases = self._held(partitions)
+    def _on_revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        leases = self._leased(places)
         if leases:
-            self._fence(leases, lost=not self._commit_drained(leases))
+            snapshot = self._drain(leases)
+            chosen = {lease: snapshot[lease] for lease in leases if lease in snapshot}
+            self._fence(leases, lost=not self._commit_now(chosen))
+        self._unassign(consumer, places)
 
-    def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        leases = self._held(partitions)
-        if leases:
-            self._fence(leases, lost=True)
+    def _on_lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        self._fence(self._leased(places), lost=True)
+        self._unassign(consumer, places)
 
-    def _held(self, partitions: Iterable[TopicPartition]) -> list[Lease]:
-        places = ((partition.topic, partition.partition) for partition in partitions)
-        return [self._leases[place] for place in places if place in self._leases]
-
-    def _commit_drained(self, leases: Sequence[Lease]) -> bool:
-        """Wait for the loop to finish what it can, and commit that. False: Kafka refused, others have them."""
+    def _drain(self, leases: Sequence[Lease]) -> Mapping[Lease, int]:
+        """Let the loop finish these; what may be committed, or nothing if it does not answer in time."""
         drained: Future[Mapping[Lease, int]] = Future()
-        within_s = self._drain_timeout_s
-        if self._stop_by is not None:
-            within_s = max(0.0, self._stop_by - time.monotonic() - DRAIN_GRACE_S)
-        self._tell(self._listener.revoked, leases, drained, within_s)
-        try:
-            offsets = drained.result(within_s + DRAIN_GRACE_S)
-        except DrainTimeoutError:
-            log.warning("the event loop did not answer a drain in time; its last commit stands")
-            return True
-        ours = [TopicPartition(lease.topic, lease.partition, offset) for lease, offset in offsets.items()]
-        if not ours:
-            return True
-        try:
-            self._consumer.commit(offsets=ours, asynchronous=False)
-        except KafkaException as error:
-            self._tell(self._listener.committed, offsets, str(error.args[0]))
-            return False
-        self._tell(self._listener.committed, offsets, None)
-        return True
+        self._tell(self._listener.revoked, leases, drained)
+        deadline = time.monotonic() + self._drain_timeout_s + ANSWER_GRACE_S
+        while True:
+            self.heartbeat = now = time.monotonic()
+            left_s = (self._stop_at if self._stopping else deadline) - now
+            try:
+                return drained.result(max(0.0, min(left_s, DRAIN_STEP_S)))
+            except TimeoutError:
+                if left_s <= 0 and drained.cancel():
+                    return {}
 
-    def _fence(self, leases: Sequence[Lease], *, lost: bool) -> None:
+    def _commit_now(self, chosen: Mapping[Lease, int]) -> bool:
+        """Commit and wait for the answer. False if Kafka refused."""
+        if not chosen:
+            return True
+        error = offsets.commit(self._consumer, chosen)
+        self._tell(self._listener.committed, chosen, error)
+        return error is None
+
+    def _fence(self, leases: Sequence[Lease], lost: bool) -> None:
+        if not leases:
+            return
         for lease in leases:
             lease.live = False
-            place = (lease.topic, lease.partition)
-            del self._leases[place]
-            self._unplaced.pop(place, None)
-            self._ends.pop(place, None)
+            del self._leases[(lease.topic, lease.partition)]
+            for memory in (self._starts, self._unplaced, self._ends):
+                memory.pop(lease, None)
+        self._paused.difference_update(leases)
+        self._halted.difference_update(leases)
         self._tell(self._listener.fenced, leases, lost)
 
-    # ── where a partition begins, and what when its offset is gone ───────────────────────────────
+    def _unassign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        if self._cooperative:
+            consumer.incremental_unassign(places)
+        else:
+            consumer.unassign()
 
-    def _starts(self, partitions: Sequence[TopicPartition]) -> dict[Place, int]:
-        """The offsets to begin at. What can't be found out now is left out: librdkafka then asks for
-        itself, and if there is none, tells us."""
-        asked = [TopicPartition(each.topic, each.partition) for each in partitions]
-        try:
-            known = self._consumer.committed(asked, timeout=LOOKUP_S) if asked else []
-        except KafkaException:
+    def _lease(self, topic: str, partition: int) -> Lease:
+        self._epoch += 1
+        lease = self._leases[(topic, partition)] = Lease(topic, partition, self._epoch)
+        return lease
+
+    def _leased(self, places: Iterable[TopicPartition]) -> list[Lease]:
+        found = (self._leases.get((place.topic, place.partition)) for place in places)
+        return [lease for lease in found if lease is not None]
+
+    # ── where a partition begins, and where it ends ──────────────────────────────────────────────
+
+    def _begin(self, leases: Sequence[Lease]) -> dict[Lease, int | None]:
+        """Where each of these starts. None where nobody told us in time: librdkafka asks again by itself, and
+        what it does not find either comes back to us as an error."""
+        if not leases:
             return {}
-        starts = {}
-        for partition in known:
-            place = (partition.topic, partition.partition)
-            offset = partition.offset if partition.offset >= 0 else self._edge(place, self._start_from)
-            if offset is not None:
-                starts[place] = offset
+        known = offsets.committed(self._consumer, leases, ASK_S)
+        if known is None:
+            return dict.fromkeys(leases)
+        return known | self._first_starts([lease for lease, offset in known.items() if offset is None])
+
+    def _first_starts(self, leases: Sequence[Lease]) -> dict[Lease, int]:
+        """Where the group starts partitions it has no offset for. The end of a log is committed before it is
+        used: until a first commit, a crash would make us start at a later end."""
+        if not leases:
+            return {}
+        if self._start_from == "fail":
+            raise NoOffsetError(f"the group has no offset for {leases[0].topic}:{leases[0].partition}")
+        starts = offsets.edges(self._consumer, leases, self._start_from, ASK_S)
+        if self._start_from == "latest" and not self._commit_now(starts):
+            return {}
         return starts
 
-    def _edge(self, place: Place, rule: StartFrom | OnOffsetLost) -> int | None:
-        """The first or the next offset of a partition, as a number: a frontier that begins there is committed
-        soon, so that a crash before the first record changes nothing. None: not now."""
-        if rule in ("fail", "halt"):
-            return None
-        try:
-            edges = self._consumer.get_watermark_offsets(
-                TopicPartition(*place), timeout=LOOKUP_S, cached=False
-            )
-        except KafkaException:
-            return None
-        return edges[0] if rule == "earliest" else edges[1]
+    def _place_all(self) -> None:
+        """Start what stands because Kafka does not have its offset. What is not answered stays for later."""
+        for lease, lost in list(self._unplaced.items()):
+            if lost is None:
+                offset = self._first_starts([lease]).get(lease)
+            elif self._on_offset_lost == "halt":
+                self._halt(lease, lost)
+                continue
+            else:
+                offset = offsets.edges(self._consumer, [lease], self._on_offset_lost, ASK_S).get(lease)
+            if offset is None:
+                return
+            if lost is not None and offset < lost:
+                lease = self._renew(lease, offset)
+            self._restart(lease, offset)
 
-    def _on_error(self, message: Message) -> None:
-        """An error that came instead of a record. Raises what can't be survived."""
+    def _halt(self, lease: Lease, lost: int) -> None:
+        first = offsets.edges(self._consumer, [lease], "earliest", ASK_ASIDE_S).get(lease)
+        last = offsets.edges(self._consumer, [lease], "latest", ASK_ASIDE_S).get(lease)
+        del self._unplaced[lease]
+        self._halted.add(lease)
+        detail = f"Kafka no longer has offset {lost}; it has {first} up to {last}"
+        self._tell(self._listener.offset_lost, lease, detail)
+
+    def _renew(self, lease: Lease, start: int) -> Lease:
+        """The topic was created anew, with smaller offsets: what is open belongs to the old one. Let it
+        finish, commit nothing, and go on under a new lease."""
+        self._drain([lease])
+        self._fence([lease], lost=False)
+        renewed = self._lease(lease.topic, lease.partition)
+        self._starts[renewed] = start
+        self._tell(self._listener.assigned, [(renewed, start)])
+        return renewed
+
+    def _restart(self, lease: Lease, offset: int) -> None:
+        """Assign a partition that stands anew. Eager groups can only assign all at once."""
+        self._unplaced.pop(lease, None)
+        try:
+            if self._cooperative:
+                self._consumer.incremental_unassign([offsets.place(lease)])
+                self._consumer.incremental_assign([offsets.place(lease, offset)])
+            else:
+                self._starts = offsets.positions(self._consumer, self._starts) | {lease: offset}
+                self._consumer.assign([offsets.place(each, at) for each, at in self._starts.items()])
+        except KafkaException as error:
+            # The group is about to take it away: then it comes back with a rebalance, or to somebody else.
+            self._log.warning("%r could not be started: %s", lease, offsets.words(error))
+            return
+        self._starts[lease] = offset
+        self._pause(list(self._paused))
+        self._tell(self._listener.moved, lease, offset)
+
+    def _tell_ends(self, now: float) -> None:
+        for lease in self._leases.values():
+            end = offsets.fetched_end(self._consumer, lease)
+            if end is not None and end > self._ends.get(lease, -1):
+                self._ends[lease] = end
+        if now >= self._ask_ends_at:
+            self._ask_ends_at = now + ENDS_STALE_S
+            idle = [each for each in self._leases.values() if each in self._paused or each not in self._ends]
+            self._ends |= offsets.edges(self._consumer, idle, "latest", ASK_ASIDE_S)
+        if self._ends:
+            self._tell(self._listener.ends, dict(self._ends))
+
+    # ── what librdkafka has to say ───────────────────────────────────────────────────────────────
+
+    def _failed(self, message: Message, lease: Lease | None) -> None:
+        """An error in the place of a record."""
         error = message.error()
         assert error is not None
-        place = (message.topic(), message.partition())
+        if error.code() in GONE and lease is not None:
+            if lease not in self._halted:
+                offset = message.offset()
+                self._unplaced[lease] = offset if offset is not None and offset >= 0 else None
+                self._tidy_at = 0.0
+        else:
+            self._on_error(error)
+
+    def _on_error(self, error: KafkaError) -> None:
+        """Most pass by themselves (a broker restarts, a topic is not there yet); fatal ones do not."""
         if error.fatal():
-            raise KafkaException(error)
-        if error.code() == KafkaError._AUTO_OFFSET_RESET and place in self._leases:
-            self._offset_gone(place, message.offset(), error.str())
-        elif error.code() != KafkaError._PARTITION_EOF:
-            log.warning("%s:%s: %s", place[0], place[1], error.str())
-
-    def _offset_gone(self, place: Place, offset: int | None, detail: str) -> None:
-        first_time = offset is None or offset < 0
-        rule = self._start_from if first_time else self._on_offset_lost
-        if rule in ("fail", "halt"):
-            self._tell(self._listener.offset_lost, self._leases[place], detail)
+            self._fatal = error
         else:
-            log.warning("%s:%s goes on at its %s record: %s", place[0], place[1], rule, detail)
-            self._unplaced[place] = rule
+            self._log.warning("%s", error.str())
 
-    def _place(self, place: Place, rule: StartFrom | OnOffsetLost) -> None:
-        """Go on at an edge of the partition. After such an error librdkafka takes no seek, but a new
-        assignment."""
-        offset = self._edge(place, rule)
-        if offset is None:
-            return
-        del self._unplaced[place]
-        known = self._ends.get(place)
-        if known is not None and offset < known:
-            # Offsets began anew: the topic was created again. What is open of the old one is finished first.
-            leases = [self._leases[place]]
-            self._commit_drained(leases)
-            self._fence(leases, lost=False)
-            self._tell(self._listener.assigned, [(self._lease(place), offset)])
-        target = TopicPartition(*place, offset)
-        if self._cooperative:
-            self._consumer.incremental_unassign([TopicPartition(*place)])
-            self._consumer.incremental_assign([target])
-        else:
-            others = [
-                each
-                for each in self._consumer.position(self._consumer.assignment())
-                if (each.topic, each.partition) != place
-            ]
-            self._consumer.assign([*others, target])
-
-    # ── once a second ────────────────────────────────────────────────────────────────────────────
-
-    def _look(self) -> None:
-        for place, rule in list(self._unplaced.items()):
-            self._place(place, rule)
-        found: dict[Lease, int] = {}
-        unknown: list[Place] = []
-        for place, lease in self._leases.items():
-            edges = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
-            if edges is None or edges[1] < 0:
-                unknown.append(place)
-            else:
-                found[lease] = self._ends[place] = edges[1]
-        for place in unknown[:ENDS_ASKED_AT_ONCE]:
-            end = self._ask_end(place)
-            if end is None:
-                break
-            found[self._leases[place]] = self._ends[place] = end
-        if found:
-            self._tell(self._listener.ends, found)
-
-    def _ask_end(self, place: Place) -> int | None:
-        try:
-            edges = self._consumer.get_watermark_offsets(
-                TopicPartition(*place), timeout=ENDS_ASK_S, cached=False
-            )
-        except KafkaException:
-            return None
-        return edges[1]
-
-
-def _tell_error(error: KafkaError) -> None:
-    """librdkafka's own troubles: it mends them itself, people should know."""
-    log.warning("%s", error.str())
+    def _on_stats(self, text: str) -> None:
+        """In the new protocol a member without a partition learns only here that the coordinator has it."""
+        if not self._joined and json.loads(text)["cgrp"]["state"] == "up":
+            self._joined = True
+            self._tell(self._listener.assigned, [])

@@ -39,6 +39,11 @@ class Frontier:
         while taken and taken[0] not in self._open:
             taken.popleft()
 
+    def skip_to(self, offset: int) -> None:
+        """Nothing below this offset will come any more: Kafka says so."""
+        if self._next is None or offset > self._next:
+            self._next = offset
+
     @property
     def commit_offset(self) -> int | None:
         """Where a restart must go on so that nothing is missed; None before anything is known."""

@@ -1,0 +1,101 @@
+"""Asks Kafka about offsets, from the poll thread: where the group is, where a partition begins and ends.
+
+Every question is bounded in time, and an answer that does not come is None, not an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    OFFSET_STORED,
+    Consumer,
+    KafkaException,
+    TopicPartition,
+)
+
+from connector.model.record import Lease
+
+Edge = Literal["earliest", "latest"]
+EDGES = {"earliest": OFFSET_BEGINNING, "latest": OFFSET_END}
+"""A question for the offset at a time; these two stand for the first and the last."""
+
+
+def place(lease: Lease, offset: int | None = None) -> TopicPartition:
+    """A lease in librdkafka's words; without an offset it means the committed one."""
+    return TopicPartition(lease.topic, lease.partition, OFFSET_STORED if offset is None else offset)
+
+
+def committed(
+    consumer: Consumer, leases: Sequence[Lease], timeout_s: float
+) -> dict[Lease, int | None] | None:
+    """The group's offset of each, None where it has none. None altogether when nobody answers."""
+    try:
+        answers = consumer.committed([place(lease) for lease in leases], timeout=timeout_s)
+    except KafkaException:
+        return None
+    if any(answer.error is not None for answer in answers):
+        return None
+    offsets = {(answer.topic, answer.partition): answer.offset for answer in answers}
+    return {lease: _known(offsets[(lease.topic, lease.partition)]) for lease in leases}
+
+
+def edges(consumer: Consumer, leases: Iterable[Lease], edge: Edge, timeout_s: float) -> dict[Lease, int]:
+    """The first offset that Kafka has of each, or the one its next record will get, where it answers."""
+    by_place = {(lease.topic, lease.partition): lease for lease in leases}
+    if not by_place:
+        return {}
+    try:
+        answers = consumer.offsets_for_times(
+            [place(lease, EDGES[edge]) for lease in by_place.values()], timeout=timeout_s
+        )
+    except KafkaException:
+        return {}
+    return {
+        by_place[(answer.topic, answer.partition)]: answer.offset
+        for answer in answers
+        if answer.error is None and answer.offset >= 0
+    }
+
+
+def fetched_end(consumer: Consumer, lease: Lease) -> int | None:
+    """The log end that the last fetch brought, without a question. Stale for a paused partition."""
+    try:
+        marks = consumer.get_watermark_offsets(place(lease), cached=True)
+    except KafkaException:
+        return None
+    return _known(marks[1])
+
+
+def commit(consumer: Consumer, offsets: Mapping[Lease, int]) -> str | None:
+    """Commit and wait for the answer. Why Kafka refused, in words, or None."""
+    try:
+        answers = consumer.commit(
+            offsets=[place(lease, offset) for lease, offset in offsets.items()], asynchronous=False
+        )
+    except KafkaException as refused:
+        return words(refused)
+    return next((answer.error.str() for answer in answers if answer.error is not None), None)
+
+
+def positions(consumer: Consumer, leases: Mapping[Lease, int | None]) -> dict[Lease, int | None]:
+    """The next offset of each; where nothing has come yet, the one it was started at."""
+    answers = consumer.position([place(lease) for lease in leases])
+    found = {(answer.topic, answer.partition): _known(answer.offset) for answer in answers}
+    return {
+        lease: start if (at := found.get((lease.topic, lease.partition))) is None else at
+        for lease, start in leases.items()
+    }
+
+
+def words(error: KafkaException) -> str:
+    """What librdkafka says, without its wrapping."""
+    return str(error.args[0].str()) if error.args and hasattr(error.args[0], "str") else str(error)
+
+
+def _known(offset: int) -> int | None:
+    """Below 0 are librdkafka's words for "none" and "unknown"."""
+    return offset if offset >= 0 else None

@@ -1,0 +1,105 @@
+"""What librdkafka is told: the operator's properties, ours, and bounds for its queues. Decides only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Properties = dict[str, str | int | float | bool]
+
+CONNECTION = (
+    "api.version.",
+    "bootstrap.servers",
+    "broker.",
+    "client.",
+    "connections.",
+    "debug",
+    "enable.sasl.",
+    "enable.ssl.",
+    "https.",
+    "log_level",
+    "metadata.",
+    "metadata.broker.list",
+    "reconnect.",
+    "request.timeout.ms",
+    "retry.backoff.",
+    "sasl.",
+    "security.",
+    "socket.",
+    "ssl.",
+    "ssl_",
+    "topic.metadata.",
+)
+"""Properties that say how to reach the cluster, by their beginning: these the producer shares."""
+
+FETCH_BYTES_MIN = 1 << 20
+"""librdkafka's own `message.max.bytes`; it raises a smaller `fetch.max.bytes` to it."""
+
+FETCH_AGAIN_MS = 20
+"""How long a full queue keeps a partition from being fetched. librdkafka's default of a second is meant for
+a queue of 64 MiB; ours is emptied in far less, and would then stand empty."""
+
+LETTER_BYTES_MAX = 100 << 20
+"""What the producer lets pass; the dead-letter topic's own limit decides."""
+
+LETTER_TIMEOUT_MS = 30_000
+"""After so long without an answer a write counts as failed, is told, and begins anew."""
+
+
+def consumer_properties(
+    given: Mapping[str, str | int | float | bool], *, group_id: str, client_id: str, prefetch_bytes: int
+) -> Properties:
+    """For the consumer of `PollThread`. It may fetch about `prefetch_bytes` ahead of us, all queues together.
+
+    Half of it waits in librdkafka's queue, and an answer under way may bring as much again. With several
+    brokers each may answer once above that.
+    """
+    half = max(FETCH_BYTES_MIN, prefetch_bytes // 2)
+    defaults: Properties = {
+        "client.id": client_id,
+        "queued.max.messages.kbytes": half >> 10,
+        "fetch.max.bytes": half,
+        "fetch.message.max.bytes": min(half, FETCH_BYTES_MIN),
+        "fetch.queue.backoff.ms": FETCH_AGAIN_MS,
+    }
+    if given.get("group.protocol") == "consumer":
+        # There the broker assigns; only that it has joined must be learned from the statistics, as a member
+        # without a partition hears nothing else.
+        defaults["statistics.interval.ms"] = 1000
+    else:
+        defaults["partition.assignment.strategy"] = "cooperative-sticky"
+    ours: Properties = {
+        "group.id": group_id,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        # Any other word would let librdkafka jump over lost records without telling us.
+        "auto.offset.reset": "error",
+        "enable.partition.eof": False,
+    }
+    return {**defaults, **given, **ours}
+
+
+def is_cooperative(properties: Mapping[str, str | int | float | bool]) -> bool:
+    """Whether partitions come and go one by one, or all are given back at every rebalance (librdkafka
+    refuses a mix of strategies)."""
+    if properties.get("group.protocol") == "consumer":
+        return True
+    return "cooperative" in str(properties.get("partition.assignment.strategy", ""))
+
+
+def producer_properties(
+    given: Mapping[str, str | int | float | bool], *, client_id: str, buffer_bytes: int
+) -> Properties:
+    """For `DeadLetterProducer`: acknowledged by all replicas, each letter once, about `buffer_bytes` held."""
+    shared = {name: value for name, value in given.items() if name.startswith(CONNECTION)}
+    return {
+        "client.id": client_id,
+        **shared,
+        "enable.idempotence": True,
+        "acks": "all",
+        "linger.ms": 0,
+        # Each letter in a request of its own, so that "too large" is about that one.
+        "batch.num.messages": 1,
+        "message.max.bytes": LETTER_BYTES_MAX,
+        "queue.buffering.max.kbytes": max(LETTER_BYTES_MAX, buffer_bytes) >> 10,
+        "message.timeout.ms": LETTER_TIMEOUT_MS,
+    }
