@@ -1,0 +1,223 @@
+"""`connector map`: canonical events in, the request bodies that a destination would be sent out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from pydantic import ValidationError
+
+from connector.cli.common import FAILED, command
+from connector.cli.lines import output, read_lines
+from connector.cli.options import DestinationName, OptionPairs, destination_named, options_of, read_pairs
+from connector.codec.answer import Undecodable
+from connector.codec.json_form import JsonReader
+from connector.codec.times import epoch_ms
+from connector.delivery.batcher import NEVER, Batcher
+from connector.settings import ConfigurationError, Problem, read
+from connector.settings.model import ENV_DELIMITER, ENV_PREFIX, PURPOSES, DeliverySettings
+from connector.vendors.contract import Destination, Mapped, MapResult, Refused, Skipped
+
+REFUSALS_SHOWN = 20
+"""Refused events named one by one; the rest are counted."""
+
+app = command()
+
+
+@app.command("map")
+def map_command(
+    destination: DestinationName,
+    events: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[IN]", help="JSON Lines; standard input without it.", exists=True, dir_okay=False
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "-c",
+            "--config",
+            metavar="FILE",
+            help="Only its destination.options and delivery.consent are read.",
+        ),
+    ] = None,
+    option: OptionPairs = None,
+    now: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="The clock of the mapping, RFC 3339; this machine's without it."),
+    ] = None,
+    each: Annotated[bool, typer.Option("--each", help="One line an event, with its outcome.")] = False,
+) -> None:
+    """Turn canonical events, one JSON object a line, into request bodies, one a line. Sends nothing.
+
+    Bodies are batched as they would be sent, in the order of the events. What was skipped and refused is told
+    on standard error. With --each every event gives a line of its own:
+    {"event_id", "outcome": "mapped|skipped|refused", "reason", "items": bodies that carry one item each}.
+    Exit code 1 if an event was refused.
+
+    \b
+    Example:
+      connector sample --count 100 | connector map --destination topsort --option currency=EUR
+    """
+    kind = destination_named(destination)
+    options, consent = _from_config(config)
+    mapper = _Mapper(kind(options_of(kind, options, read_pairs(kind, option)), consent), _clock(now))
+    with output():
+        write = _Each(mapper.destination) if each else _Batched(mapper.destination)
+        for number, line in read_lines(events):
+            event_id, result = mapper.map(number, line)
+            write.add(event_id, result)
+        write.end()
+    mapper.report()
+    if mapper.refused:
+        raise typer.Exit(FAILED)
+
+
+class _Mapper:
+    """Decodes and maps a line, and keeps the count of what came of them."""
+
+    def __init__(self, destination: Destination, now_ms: Callable[[], int]) -> None:
+        self.destination = destination
+        self._now_ms = now_ms
+        self._read = JsonReader().read
+        self._skipped: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+
+    def map(self, number: int, line: bytes) -> tuple[str | None, MapResult]:
+        """The event's id, if it can be read, and what the destination makes of the event."""
+        event = self._read(line)
+        event_id: str | None
+        result: MapResult
+        if isinstance(event, Undecodable):
+            event_id, result = _id_of(line), Refused(event.reason, event.detail)
+        else:
+            event_id, result = event.event_id, self.destination.map(event, self._now_ms())
+        if isinstance(result, Skipped):
+            self._skipped[result.reason] += 1
+        elif isinstance(result, Refused):
+            self._count_refusal(number, result)
+        return event_id, result
+
+    def report(self) -> None:
+        """Skipped and refused by reason, most frequent first."""
+        for outcome, reasons in (("skipped", self._skipped), ("refused", self.refused)):
+            for reason, count in reasons.most_common():
+                print(f"{outcome} {count} {reason}", file=sys.stderr)
+
+    def _count_refusal(self, number: int, refusal: Refused) -> None:
+        self.refused[refusal.reason] += 1
+        shown = self.refused.total()
+        if shown <= REFUSALS_SHOWN:
+            print(f"line {number}: {refusal.reason} {refusal.path}".rstrip(), file=sys.stderr)
+        elif shown == REFUSALS_SHOWN + 1:
+            print("further refusals are only counted", file=sys.stderr)
+
+
+class _Batched:
+    """One request body a line, filled to the destination's limits."""
+
+    def __init__(self, destination: Destination) -> None:
+        self._request = destination.request
+        self._batcher = Batcher(destination.limits, linger_s=NEVER)
+
+    def add(self, event_id: str | None, result: MapResult) -> None:
+        """Take an event's items; print what became full."""
+        if isinstance(result, Mapped):
+            for item in result.items:
+                closed = self._batcher.add(item, 0.0)
+                if closed is not None:
+                    print(self._request(closed).body.decode())
+
+    def end(self) -> None:
+        """Print what is left."""
+        rest = self._batcher.close()
+        if rest is not None:
+            print(self._request(rest).body.decode())
+
+
+class _Line(msgspec.Struct):
+    event_id: str | None
+    outcome: str
+    reason: str | None
+    items: list[msgspec.Raw]
+
+
+class _Each:
+    """One line an event: what became of it, and a whole body for each of its items."""
+
+    def __init__(self, destination: Destination) -> None:
+        self._request = destination.request
+
+    def add(self, event_id: str | None, result: MapResult) -> None:
+        """Print one event's line."""
+        match result:
+            case Mapped(items):
+                bodies = [msgspec.Raw(self._request([item]).body) for item in items]
+                line = _Line(event_id, "mapped", None, bodies)
+            case Skipped(reason):
+                line = _Line(event_id, "skipped", reason, [])
+            case Refused(reason):
+                line = _Line(event_id, "refused", reason, [])
+        print(msgspec.json.encode(line).decode())
+
+    def end(self) -> None:
+        """Nothing is held back."""
+
+
+# ── what was given ───────────────────────────────────────────────────────────────────────────────
+
+
+def _from_config(path: Path | None) -> tuple[dict[str, Any], list[str] | None]:
+    """A file's options and consent, the environment's over them; the rest of the file may be missing."""
+    if path is None:
+        return {}, None
+    raw, problems = read(path, os.environ)
+    ours = [problem for problem in problems if problem.path.upper().startswith(_VARIABLES)]
+    destination, delivery = raw.get("destination"), raw.get("delivery")
+    options = destination.get("options") if isinstance(destination, dict) else None
+    if options is not None and not isinstance(options, dict):
+        ours.append(Problem("destination.options", "must be a section of keys and values"))
+    try:
+        consent = DeliverySettings(
+            consent=delivery.get("consent") if isinstance(delivery, dict) else None
+        ).consent
+    except ValidationError:
+        ours.append(Problem("delivery.consent", f"must be a list of {', '.join(PURPOSES)}"))
+    if ours:
+        raise ConfigurationError(ours)
+    return options or {}, consent
+
+
+_VARIABLES = (
+    f"{ENV_PREFIX}DESTINATION{ENV_DELIMITER}OPTIONS",
+    f"{ENV_PREFIX}DELIVERY{ENV_DELIMITER}CONSENT",
+)
+
+
+def _clock(now: str | None) -> Callable[[], int]:
+    if now is None:
+        return lambda: time.time_ns() // 1_000_000
+    fixed = epoch_ms(now)
+    if fixed is None:
+        raise typer.BadParameter("not an RFC 3339 time, for example 2026-11-18T14:03:07Z", param_hint="--now")
+    return lambda: fixed
+
+
+class _IdOnly(msgspec.Struct):
+    event_id: str
+
+
+def _id_of(line: bytes) -> str | None:
+    """The id of an event that can't be read as one, if it can be seen."""
+    try:
+        return msgspec.json.decode(line, type=_IdOnly).event_id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
