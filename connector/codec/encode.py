@@ -1,6 +1,7 @@
 """Events in their JSON form to Avro data, for samples and tests. Decides only.
 
-Nothing is checked here: what breaks the canonical form can be written too, so that reading it can be tested.
+Whatever Avro's types can hold is written, also what breaks the canonical form, so that reading it can be
+tested.
 """
 
 from __future__ import annotations

@@ -26,9 +26,9 @@ def mismatch(writer: Schema, writers: Types, reader: Schema, readers: Types, pat
     """
     wrote, reads = _resolved(writer, writers), _resolved(reader, readers)
     if isinstance(wrote, list):
-        return _best(mismatch(branch, writers, reads, readers, path) for branch in wrote)
+        return _best(path, (mismatch(branch, writers, reads, readers, path) for branch in wrote))
     if isinstance(reads, list):
-        return _best(mismatch(wrote, writers, branch, readers, path) for branch in reads)
+        return _best(path, (mismatch(wrote, writers, branch, readers, path) for branch in reads))
     kind, wanted = _kind(wrote), _kind(reads)
     if kind != wanted and (kind, wanted) not in _PROMOTED:
         return f"{path}: {kind} where {wanted} is needed"
@@ -62,9 +62,9 @@ def _unit_mismatch(wrote: Schema, reads: Schema, path: str) -> str | None:
     return f"{path}: {unit} where {wanted} is needed" if wanted and unit not in (None, wanted) else None
 
 
-def _best(answers: Iterator[str | None]) -> str | None:
+def _best(path: str, answers: Iterator[str | None]) -> str | None:
     """None if any branch fits, else what was found about the last one: the first is mostly null."""
-    why: str | None = "an empty union"
+    why: str | None = f"{path}: an empty union"
     for why in answers:
         if why is None:
             return None
