@@ -21,11 +21,20 @@ FORBIDDEN = (
     *("attribution.request_id", "attribution.view_id", "items.name", "items.url", "items.attributes"),
 )
 
+ADJUSTMENTS = frozenset(
+    {
+        *("line_dropped", "item_dropped", "ambiguous_token_dropped", "fractional_quantity_folded"),
+        *("clock_skew_clamped", "pii_identifier_suppressed", "search_query_suppressed"),
+        "opaque_user_id_over_64",
+    }
+)
+
 
 class TestTopsort(VendorConformance):
     vendor = Topsort
     options = TopsortOptions(currency="EUR")
     forbidden = FORBIDDEN
+    adjustments = ADJUSTMENTS
 
 
 class TestTopsortOtherwise(VendorConformance):
@@ -45,6 +54,7 @@ class TestTopsortOtherwise(VendorConformance):
             "max_future_skew_ms": 0,
         }
     )
+    adjustments = ADJUSTMENTS
     forbidden = (*FORBIDDEN, "user.opaque_id", "items.product_id", "items.parent_id")
 
 
