@@ -29,10 +29,10 @@ from connector.ops.health import HealthServer
 from connector.ops.telemetry import Telemetry
 from connector.ops.watchdog import Watchdog
 from connector.pipeline import Pipeline
-from connector.settings import Secret, Settings, describe, typed_options
+from connector.settings import Settings, describe, typed_options
 from connector.status import Status
 from connector.vendors import DESTINATIONS
-from connector.vendors.contract import Destination, Limits
+from connector.vendors.contract import Limits
 
 TICK_S = 1.0
 """How often frontiers are committed and gauges brought up to date."""

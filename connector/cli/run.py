@@ -7,6 +7,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+import structlog
 import typer
 
 from connector.cli.common import FAILED, ConfigFile, command, read_settings
@@ -61,12 +62,14 @@ async def _carry(settings: Settings) -> int:
     ended = asyncio.ensure_future(carrier.wait())
     stop = asyncio.ensure_future(asked.wait())
     await asyncio.wait({ended, stop}, return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
+    by_itself = ended.done()
+    for task in (ended, stop):
+        task.cancel()
     await carrier.stop()
-    if not ended.done():
-        ended.cancel()
-        return 0
-    return FAILED if ended.exception() is not None else 0
+    if by_itself and (error := ended.exception()) is not None:
+        structlog.stdlib.get_logger("connector").error("failed", exc_info=error)
+        return FAILED
+    return 0
 
 
 def _on_signal(asked: asyncio.Event) -> None:

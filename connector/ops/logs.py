@@ -152,8 +152,9 @@ def configure(
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
-    # Each request to /metrics and each probe would be a line.
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    # Each request to /metrics, each probe and each question to the schema registry would be a line.
+    for chatty in ("aiohttp.access", "httpx2"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     return handler
 
 

@@ -24,12 +24,12 @@ ROUND_S = 0.05
 """How often a condition is looked at; nothing is ever assumed after a wait."""
 
 
-def wait_until(holds: Callable[[], bool], what: str, patience_s: float) -> None:
+def wait_until(holds: Callable[[], bool], what: str, patience_s: float, every_s: float = ROUND_S) -> None:
     """Return as soon as `holds`; fail with `what` when it has not within `patience_s`."""
     until = time.monotonic() + patience_s
     while not holds():
         assert time.monotonic() < until, f"not within {patience_s:g} s: {what}"
-        time.sleep(ROUND_S)  # a round of polling, bounded above
+        time.sleep(every_s)  # a round of polling, bounded above
 
 
 class ConnectorProcess:
