@@ -1,0 +1,93 @@
+"""What is ours is known by lease; what went stays gone."""
+
+from __future__ import annotations
+
+from connector.kafka.assignment import Assignment
+from connector.model.record import Lease
+
+
+def lease(epoch: int = 1, partition: int = 0) -> Lease:
+    return Lease("orders", partition, epoch)
+
+
+def test_a_partition_that_comes_back_is_another_one() -> None:
+    """A new lease begins empty; the old one is not found, so late results have nowhere to go."""
+    assignment = Assignment()
+    old, new = lease(1), lease(2)
+    assignment.add(old, 0)
+    assignment[old].take(0, 0, 10)
+    assert assignment.remove(old).open_count == 1
+    assignment.add(new, 0)
+    assert assignment.get(old) is None
+    assert assignment[new].open_count == 0
+
+
+def test_a_frontier_is_offered_once() -> None:
+    """A commit is sent when the frontier moved, not every second."""
+    assignment, one = Assignment(), lease()
+    assignment.add(one, 4)
+    assert assignment.to_commit() == {one: 4}
+    assert assignment.to_commit() == {}
+    assignment[one].take(4, 0, 1)
+    assert assignment.to_commit() == {}
+    assignment[one].settle(4, 1)
+    assert assignment.to_commit() == {one: 5}
+
+
+def test_a_refused_commit_is_offered_again() -> None:
+    """A rebalance or an outage refuses commits; the frontier is told again until Kafka has it."""
+    assignment, one = Assignment(), lease()
+    assignment.add(one, 4)
+    assignment.committed(assignment.to_commit(), ok=False)
+    assert assignment[one].committed is None
+    assert assignment.to_commit() == {one: 4}
+    assignment.committed({one: 4}, ok=True)
+    assert assignment[one].committed == 4
+    assert assignment.to_commit() == {}
+
+
+def test_a_partition_that_starts_nowhere_yet_commits_nothing() -> None:
+    """Until the broker has told where it begins, there is no offset that would be true."""
+    assignment, one = Assignment(), lease()
+    assignment.add(one, None)
+    assert assignment.to_commit() == {}
+    assignment.moved(one, 12)
+    assert assignment.to_commit() == {one: 12}
+
+
+def test_answers_for_a_partition_that_went_are_passed_over() -> None:
+    """Kafka's answers cross with a rebalance."""
+    assignment, gone = Assignment(), lease()
+    assignment.add(gone, 0)
+    assignment.remove(gone)
+    assignment.committed({gone: 5}, ok=True)
+    assignment.committed({gone: 5}, ok=False)
+    assignment.ends({gone: 9})
+    assignment.moved(gone, 7)
+    assert len(assignment) == 0
+
+
+def test_bytes_come_and_go_with_their_record() -> None:
+    """What a record adds, its items included, leaves with its outcome."""
+    assignment, one, two = Assignment(), lease(), lease(2, 1)
+    assignment.add(one, 0)
+    assignment.add(two, 0)
+    assignment[one].take(0, 0, 100)
+    assignment[one].add_bytes(50)
+    assignment[two].take(0, 0, 7)
+    assert assignment.open_bytes == 157
+    assignment[one].settle(0, 150)
+    assert assignment.open_bytes == 7
+
+
+def test_lag_is_the_log_end_minus_what_is_committed() -> None:
+    """Before a first commit the frontier stands for it; while either end is unknown so is the lag."""
+    assignment, one = Assignment(), lease()
+    assignment.add(one, 10)
+    assert assignment[one].lag is None
+    assignment.ends({one: 30})
+    assert assignment[one].lag == 20
+    assignment.committed({one: 25}, ok=True)
+    assert assignment[one].lag == 5
+    assignment.committed({one: 31}, ok=True)  # the end is older than the commit
+    assert assignment[one].lag == 0
