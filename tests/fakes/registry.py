@@ -76,6 +76,10 @@ class FakeRegistry:
         """Register a schema without HTTP; its id."""
         return self._register(subject, Registered(schema, schema_type, references))
 
+    def forget(self, subject: str) -> None:
+        """Delete a subject for good, also where others refer to it; its schemas keep their ids."""
+        del self._subjects[subject]
+
     async def start(self) -> None:
         """Listen, on the same port as before if there was one."""
         app = web.Application(middlewares=[self._middleware])
