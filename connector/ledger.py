@@ -64,6 +64,11 @@ class Ledger:
             if item_id in self.refused or self._room():
                 self.refused[item_id] = reason
 
+    @property
+    def open_keys(self) -> frozenset[str]:
+        """Keys of the requests that are being answered now."""
+        return frozenset(self._open)
+
     def opened(self, keys: set[str]) -> None:
         """A request that carries these keys is being answered."""
         if any(key in self._open for key in keys):

@@ -130,11 +130,11 @@ class SandboxServer:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.raw_path.startswith("/_"):
             return await self._control(request)
+        self.ledger.requests += 1
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             return self._respond(self._stand_in.failed(413))
-        self.ledger.requests += 1
         fault = self.faults.next()
         if fault is not None:
             self.ledger.faults[fault.name] += 1

@@ -37,7 +37,7 @@ def map_command(
     events: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[IN]", help="JSON Lines; standard input without it.", exists=True, dir_okay=False
+            metavar="IN", help="JSON Lines; standard input without it.", exists=True, dir_okay=False
         ),
     ] = None,
     config: Annotated[

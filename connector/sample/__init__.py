@@ -16,17 +16,6 @@ from connector.sample.shop import Json, Shop
 from connector.sample.stories import STORIES, Kind
 from connector.sample.visit import Clock
 
-ORDER_EVENT_TYPES = frozenset(
-    {
-        "order_created",
-        "order_updated",
-        "order_delivered",
-        "order_cancelled",
-        "order_refunded",
-        "subscription_renewal",
-    }
-)
-
 NOW_MS = 1_748_858_400_000
 """2025-06-02T10:00:00Z, the moment the events lead up to when no other is given: long past on any clock, so
 that no event of a repeatable run ever lies in the future."""

@@ -217,14 +217,10 @@ def _engage(visit: Visit, product: Product, page: Json) -> Iterator[Json]:
         lines.append(visit.line(shop.product()))
     about: Json = {"page": page, "items": lines}
     if event_type == "follow":
-        about = {
-            "page": page,
-            "target": shop.sparse({"type": "seller", "id": product.seller_id}, 0.7),
-            "items": lines,
-        }
+        about["target"] = shop.sparse({"type": "seller", "id": product.seller_id}, 0.6) or None
     elif event_type == "offer":
         amount: Json = {"amount_micros": product.price_micros * 8 // 10, "currency": visit.shopper.currency}
-        about["offer"] = shop.sparse(amount, 0.75)
+        about["offer"] = shop.sparse(amount, 0.6) or None
     elif event_type == "custom":
         about["properties"] = {"action": "write_review", "stars": str(1 + shop.below(5))}
     elif event_type != "add_to_wishlist" and chance() < 0.2:
@@ -245,7 +241,7 @@ def _fill_cart(visit: Visit, product: Product, page: Json, attribution: Json | N
         page=page,
         items=[line],
         cart=visit.cart_ids if chance() < 0.7 else None,
-        placement={"product_id": product.product_id} if chance() < 0.5 else None,
+        placement=visit.shop.sparse({"product_id": product.product_id, "path": product.path}, 0.5) or None,
         attribution=attribution,
     )
     yield visit.event("cart_updated", page=visit.page("cart", "/cart"), cart=visit.full_cart())

@@ -51,7 +51,7 @@ class Visit:
         self._known = self.shopper.known | session
         self.user = self._known if shop.chance() < 0.55 else self._anonymous
         self._device = self.shopper.app_device if self.in_app else self.shopper.web_device
-        self._says_device = self.in_app or shop.chance() < 0.85
+        self._says_device = self.in_app or shop.chance() < 0.75
         self._says_page_type = shop.chance() < 0.8
         self._says_page_title = shop.chance() < 0.4
         self.view_id = shop.uuid()
