@@ -87,10 +87,8 @@ class VendorConformance:
         first, again = self._map(form), self._map(form)
         assert first == again
         if isinstance(first, Mapped):
-            assert [item.body for item in first.items] == [item.body for item in self._items(form)]
-            assert len({item.id for item in first.items}) == len(first.items), (
-                "two items of an event share an id"
-            )
+            ids = {item.id for item in first.items}
+            assert len(ids) == len(first.items), "two items of an event share an id"
 
     @exhaustively
     @given(st.data())
@@ -184,10 +182,10 @@ class VendorConformance:
             pytest.fail("an unknown option was accepted")
         for secret in secrets:
             assert all(secret not in text for text in shown)
-        assert API_KEY in "".join(self.vendor.credentials(API_KEY).values()) or self.vendor.credentials(
-            API_KEY
-        )
-        assert API_KEY not in str(destination.request(self._some_items()[:1]))
+        headers = self.vendor.credentials(API_KEY)
+        assert headers, "the key travels in a header"
+        request = str(destination.request(self._some_items()[:1]))
+        assert all(value not in request for value in (API_KEY, *headers.values()))
 
     # ── verdicts ─────────────────────────────────────────────────────────────────────────────────
 
