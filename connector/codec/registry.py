@@ -213,7 +213,7 @@ async def _schema(client: AsyncSchemaRegistryClient, schema_id: int) -> WriterSc
     schema = await client.get_schema(schema_id)
     texts: list[str] = []
     await _follow(client, schema.references or [], texts, set())
-    return WriterSchema(_text(schema.schema_str), tuple(texts), schema.schema_type or "AVRO")
+    return WriterSchema(_text(schema.schema_str), tuple(texts), _text(schema.schema_type or "AVRO"))
 
 
 async def _follow(
@@ -235,7 +235,8 @@ async def _follow(
         texts.append(_text(schema.schema_str))
 
 
-def _text(schema: str | None) -> str:
-    if schema is None:
-        raise ValueError("an answer without a schema")
-    return schema
+def _text(value: object) -> str:
+    """The client passes on whatever the JSON held."""
+    if not isinstance(value, str):
+        raise ValueError("not text where text must be")
+    return value

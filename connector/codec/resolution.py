@@ -117,7 +117,6 @@ def _danger(schema: Schema, types: Types, inside: set[str], safe: set[str]) -> s
             return f"{schema} contains itself"
         inside.add(schema)
         why = _danger_within(types[schema], types, inside, safe)
-        inside.discard(schema)
         safe.add(schema)
         return why
     if isinstance(schema, dict) and "name" in schema:

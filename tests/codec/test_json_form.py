@@ -140,6 +140,15 @@ def test_what_came_before_changes_nothing(values: list[bytes]) -> None:
     assert [reader.read(value) for value in values * 2] == [read(value) for value in values * 2]
 
 
+@pytest.mark.parametrize("value", [as_json(CLICK), as_json(PURCHASE)])
+def test_a_topic_of_one_record_is_read_in_one_pass(value: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its second record on nothing is read twice, whichever record it is."""
+    reader = JsonReader()
+    first = reader.read(value)
+    monkeypatch.setattr(JsonReader, "_read_by_type", None)
+    assert reader.read(value) == first
+
+
 # ── what is no valid event ───────────────────────────────────────────────────────────────────────
 
 

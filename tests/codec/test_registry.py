@@ -31,6 +31,7 @@ from connector.model.event import ClickstreamEvent
 from connector.ops.telemetry import Telemetry
 from tests.codec.records import CLICK, record
 from tests.delivery.virtual_time import run
+from tests.fakes.hostile import Behaviour, answer, drip, hang, hostile_server, raw, reset, truncated
 from tests.fakes.registry import FakeRegistry, Reference
 
 CLICKS = WriterSchema(text("ClickstreamEvent"))
@@ -289,16 +290,66 @@ def test_a_registry_that_is_gone_is_silence_until_it_is_back() -> None:
 
 
 def test_an_answer_that_takes_too_long_is_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The whole answer has a deadline, however it drips."""
-    monkeypatch.setattr(module, "ANSWER_TIMEOUT_S", 0.05)
+    """Nothing at all, or byte after byte without end: the whole answer has a deadline."""
+    monkeypatch.setattr(module, "ANSWER_TIMEOUT_S", 0.1)
 
-    async def body(fake: FakeRegistry, source: ConfluentSource) -> None:
-        fake.delay_s = 5
-        answer = await source.ask(1)
-        assert isinstance(answer, Silence)
-        assert "Timeout" in answer.detail
+    async def main() -> None:
+        async with hostile_server() as server:
+            source = ConfluentSource(server.url)
+            for behaviour in (hang(), drip()):
+                server.script.append(behaviour)
+                said = await source.ask(1)
+                assert isinstance(said, Silence)
+                assert "Timeout" in said.detail
+            await source.close()
 
-    asking(body)
+    uvloop.run(main())
+
+
+@pytest.mark.parametrize(
+    "behaviour", [truncated(), reset(), raw(b"HTTP/1.1 20"), raw(b"SSH-2.0-x\r\n\r\n"), raw(b"")]
+)
+def test_an_answer_that_breaks_off_is_silence(behaviour: Behaviour) -> None:
+    """Whatever stands at that address."""
+
+    async def main() -> None:
+        async with hostile_server() as server:
+            source = ConfluentSource(server.url)
+            server.script.append(behaviour)
+            assert isinstance(await source.ask(1), Silence)
+            await source.close()
+
+    uvloop.run(main())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"5",
+        b"null",
+        b'"text"',
+        b'{"schema": null}',
+        b'{"schema": 5}',
+        b'{"schema": "{}", "schemaType": ["AVRO"]}',
+        b'{"error_code": 40403}',
+        b'{"schema": "{}", "references": 5}',
+        b'{"schema": "{}", "references": [5]}',
+    ],
+)
+def test_a_good_status_with_a_bad_answer_is_silence(body: bytes) -> None:
+    """Some proxy's own page, or a registry's bug: nothing was said about the id."""
+
+    async def main() -> None:
+        async with hostile_server() as server:
+            source = ConfluentSource(server.url)
+            server.script.append(answer(200, body))
+            assert isinstance(await source.ask(1), Silence)
+            await source.close()
+
+    uvloop.run(main())
 
 
 def test_a_changed_password_counts_from_the_next_question(tmp_path: Path) -> None:
@@ -338,10 +389,10 @@ def test_schemas_that_a_schema_refers_to_come_with_it() -> None:
         ]
         whole = json.dumps({"type": "record", "name": "ClickstreamEvent", "fields": fields})
         needs = (Reference("shop.Line", "line", 1), Reference("shop.Sku", "sku", 1))
-        answer = await source.ask(fake.register("clicks", whole, needs))
-        assert isinstance(answer, WriterSchema)
-        assert [json.loads(each)["name"] for each in answer.references] == ["Sku", "Line"]
-        assert isinstance(reader(answer), AvroReader)
+        found = await source.ask(fake.register("clicks", whole, needs))
+        assert isinstance(found, WriterSchema)
+        assert [json.loads(each)["name"] for each in found.references] == ["Sku", "Line"]
+        assert isinstance(reader(found), AvroReader)
 
     asking(body)
 
