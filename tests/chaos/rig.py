@@ -24,11 +24,17 @@ ROUND_S = 0.05
 """How often a condition is looked at; nothing is ever assumed after a wait."""
 
 
-def wait_until(holds: Callable[[], bool], what: str, patience_s: float, every_s: float = ROUND_S) -> None:
-    """Return as soon as `holds`; fail with `what` when it has not within `patience_s`."""
+def wait_until(
+    holds: Callable[[], bool],
+    what: str,
+    patience_s: float,
+    every_s: float = ROUND_S,
+    tell: Callable[[], object] = str,
+) -> None:
+    """Return as soon as `holds`; fail with `what`, and what `tell` says, when it has not in `patience_s`."""
     until = time.monotonic() + patience_s
     while not holds():
-        assert time.monotonic() < until, f"not within {patience_s:g} s: {what}"
+        assert time.monotonic() < until, f"not within {patience_s:g} s: {what}\n{tell()}"
         time.sleep(every_s)  # a round of polling, bounded above
 
 
