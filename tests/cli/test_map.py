@@ -1,0 +1,313 @@
+"""`connector map`: the bodies that a vendor would get, what is left out and why, and how input is read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tracemalloc
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.cli import lines
+from connector.cli.lines import read_lines
+from connector.vendors.contract import SandboxRequest
+from connector.vendors.topsort.sandbox import PATH, TopsortSandbox
+from tests.cli.commandline import Ended, connector
+
+GOLDEN = sorted((Path(__file__).parents[1] / "vendors" / "topsort" / "events").glob("*.json"))
+NOW = "2026-11-18T15:00:00Z"
+EVENT: dict[str, Any] = {
+    "event_id": "00000000-0000-4000-8000-000000000001",
+    "event_type": "home_view",
+    "occurred_at": "2026-11-18T14:00:00Z",
+    "user": {"opaque_id": "b2222222-2222-4222-8222-222222222222"},
+    "page": {"path": "/"},
+}
+
+
+def topsort(tmp_path: Path, events: list[Any], *arguments: str) -> Ended:
+    """The command over these lines; texts are taken as they are."""
+    file = tmp_path / "events.jsonl"
+    texts = (event if isinstance(event, str) else json.dumps(event, ensure_ascii=False) for event in events)
+    file.write_text("".join(f"{text}\n" for text in texts))
+    options = () if "-c" in arguments else ("--option", "currency=EUR")
+    return connector("map", "--destination", "topsort", *options, "--now", NOW, *arguments, str(file))
+
+
+def numbered(count: int, **more: Any) -> list[dict[str, Any]]:
+    return [{**EVENT, "event_id": f"00000000-0000-4000-8000-{n:012}", **more} for n in range(count)]
+
+
+# ── what comes out ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=[path.stem for path in GOLDEN])
+def test_worked_examples_come_out_as_the_contract_says(tmp_path: Path, path: Path) -> None:
+    """One event in: its bodies, or the reason for a skip or a refusal, in both forms of output."""
+    case = json.loads(path.read_bytes())
+    assert not set(case["options"]) - {"currency"}, "pass other options on here"
+    batched, each = (topsort(tmp_path, [case["event"]], *more) for more in ((), ("--each",)))
+    (told,) = [json.loads(line) for line in each.out.splitlines()]
+    assert told["event_id"] == case["event"]["event_id"]
+    assert batched.code == each.code == (1 if "refuse" in case else 0)
+    assert [json.loads(line) for line in batched.out.splitlines()] == case.get("bodies", [])
+    assert united(told["items"]) == united(case.get("bodies", []))
+    if "bodies" in case:
+        assert (told["outcome"], told["reason"]) == ("mapped", None)
+    elif "skip" in case:
+        assert (told["outcome"], told["reason"]) == ("skipped", case["skip"])
+        assert f"skipped 1 {case['skip']}" in batched.err
+    else:
+        assert (told["outcome"], told["reason"]) == ("refused", case["refuse"])
+        assert f"refused 1 {case['refuse']}" in batched.err
+
+
+def united(bodies: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
+    """The records of several bodies, array by array."""
+    arrays: dict[str, list[Any]] = {}
+    for body in bodies:
+        for name, records in body.items():
+            arrays.setdefault(name, []).extend(records)
+    return arrays
+
+
+def test_bodies_are_batched_to_the_vendors_limits_in_input_order(tmp_path: Path) -> None:
+    """120 page views are three requests: 50, 50 and 20."""
+    events = numbered(120)
+    ended = topsort(tmp_path, events)
+    bodies = [json.loads(line) for line in ended.out.splitlines()]
+    assert [len(body["pageviews"]) for body in bodies] == [50, 50, 20]
+    ids = [record["id"] for body in bodies for record in body["pageviews"]]
+    assert ids == [event["event_id"] for event in events]
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_each_event_has_its_line_in_input_order(tmp_path: Path) -> None:
+    """Mapped, skipped and refused ones alike; each item in a whole body of its own."""
+    events = numbered(3)
+    events[1]["event_type"] = "sign_in"
+    events[2] |= {"event_type": "impression", "items": [{"product_id": "a"}, {"product_id": "b"}]}
+    ended = topsort(tmp_path, events, "--each")
+    told = [json.loads(line) for line in ended.out.splitlines()]
+    assert [line["event_id"] for line in told] == [event["event_id"] for event in events]
+    assert [line["outcome"] for line in told] == ["mapped", "skipped", "mapped"]
+    assert [[list(body) for body in line["items"]] for line in told] == [
+        [["pageviews"]],
+        [],
+        [["impressions"], ["impressions"]],
+    ]
+    assert all(list(line) == ["event_id", "outcome", "reason", "items"] for line in told)
+
+
+def test_text_beyond_ascii_comes_out_as_it_went_in(tmp_path: Path) -> None:
+    """As UTF-8, not as escapes."""
+    event = {**EVENT, "event_type": "search", "search": {"query": "зимові черевики 煎茶"}}
+    ended = topsort(tmp_path, [event])
+    assert "зимові черевики 煎茶" in ended.out
+
+
+# ── what is left out ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_bad_line_stops_no_other(tmp_path: Path) -> None:
+    """It is refused with its line, reason and path, and without its values; the exit code says so."""
+    bad = [
+        "not json",
+        {**EVENT, "occurred_at": "soon"},
+        '{"event_id": "only this", "user": {"email": "olena@example.com"}}',
+        "[]",
+    ]
+    ended = topsort(tmp_path, [EVENT, *bad, "", "   ", numbered(1)[0]], "--each")
+    assert ended.code == 1
+    told = [json.loads(line) for line in ended.out.splitlines()]
+    assert [line["outcome"] for line in told] == ["mapped", *["refused"] * 4, "mapped"]
+    assert [line["event_id"] for line in told[1:5]] == [None, EVENT["event_id"], "only this", None]
+    assert [line["reason"] for line in told[1:5]] == ["undecodable", *["invalid_event"] * 3]
+    errors = ended.err.splitlines()
+    assert errors[0].startswith("line 2: undecodable")
+    assert errors[1].startswith("line 3: invalid_event $.occurred_at")
+    assert errors[4:] == ["refused 3 invalid_event", "refused 1 undecodable"]
+    assert "olena" not in ended.err
+    assert "soon" not in ended.err
+
+
+def test_a_flood_of_refusals_is_counted_not_listed(tmp_path: Path) -> None:
+    """Twenty lines, then one that says so, then the counts."""
+    ended = topsort(tmp_path, ["?"] * 30)
+    assert (ended.code, ended.out) == (1, "")
+    assert sum(line.startswith("line ") for line in ended.err.splitlines()) == 20
+    assert ended.err.splitlines()[-1] == "refused 30 undecodable"
+
+
+def test_skips_are_told_by_reason_and_are_no_failure(tmp_path: Path) -> None:
+    """Most frequent first."""
+    events = [
+        *numbered(3, event_type="sign_in"),
+        *numbered(2, consent={"advertising": False}),
+        *numbered(1),
+    ]
+    ended = topsort(tmp_path, events)
+    assert ended.code == 0
+    assert ended.err.splitlines() == ["skipped 3 unsupported_event_type", "skipped 2 consent_denied"]
+
+
+# ── options, configuration, clock ────────────────────────────────────────────────────────────────
+
+
+def test_a_missing_mandatory_option_is_bad_configuration(tmp_path: Path) -> None:
+    """Named, with what it is for."""
+    file = tmp_path / "events.jsonl"
+    file.touch()
+    ended = connector("map", "--destination", "topsort", str(file))
+    assert (ended.code, ended.out) == (2, "")
+    assert "destination.options.currency: is missing" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--destination", "topsor"), "did you mean topsort"),
+        (("--destination", "topsort", "--option", "currency"), "KEY=VALUE"),
+        (("--destination", "topsort", "--option", "=EUR"), "KEY=VALUE"),
+        (("--destination", "topsort", "--option", "pageviews=[", "--option", "currency=EUR"), "pageviews"),
+        (("--destination", "topsort", "--option", "curency=EUR"), "did you mean currency"),
+        (("--destination", "topsort", "--option", "currency=EUR", "--now", "today"), "RFC 3339"),
+        (("--destination", "topsort", "--option", "currency=EUR", "nowhere.jsonl"), "nowhere.jsonl"),
+        (("--destination", "topsort", "-c", "nowhere.yaml"), "nowhere.yaml"),
+        ((), "--destination"),
+    ],
+)
+def test_bad_usage_is_told_and_exits_2(arguments: tuple[str, ...], word: str) -> None:
+    """Nothing is read or printed."""
+    ended = connector("map", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert word in ended.err
+
+
+def test_options_are_read_by_their_type(tmp_path: Path) -> None:
+    """Words as written, although YAML would make false of off; numbers, switches and lists as YAML."""
+    like = {**EVENT, "event_type": "like", "items": [{"product_id": "a"}]}
+    ended = topsort(tmp_path, [like], "--option", "engagement_clicks=off")
+    assert ended.err == "skipped 1 disabled_by_config\n"
+    assert topsort(tmp_path, [EVENT], "--option", "pageviews=off").err == "skipped 1 disabled_by_config\n"
+    event = {**EVENT, "user": {"opaque_id": "o-1", "anonymous_id": "a-1"}}
+    for sources in ("[anonymous_id, opaque_id]", '["anonymous_id"]'):
+        body = json.loads(topsort(tmp_path, [event], "--option", f"opaque_user_id_sources={sources}").out)
+        assert body["pageviews"][0]["opaqueUserId"] == "a-1"
+    ended = topsort(tmp_path, numbered(4), "--option", "max_per_array=2")
+    assert [len(json.loads(line)["pageviews"]) for line in ended.out.splitlines()] == [2, 2]
+
+
+def test_a_partial_configuration_gives_options_and_consent(tmp_path: Path, monkeypatch: Any) -> None:
+    """The rest may be missing; the environment goes over the file, --option over both."""
+    config = tmp_path / "part.yaml"
+    config.write_text(
+        "destination: {options: {currency: EUR, max_per_array: 1}}\ndelivery: {consent: [marketing]}\n"
+    )
+    events = [
+        *numbered(2, consent={"advertising": False}),
+        *numbered(1, consent={"marketing": False}),
+    ]
+    ended = topsort(tmp_path, events, "-c", str(config))
+    assert ended.err == "skipped 1 consent_denied\n"
+    assert len(ended.out.splitlines()) == 2
+    monkeypatch.setenv("CONNECTOR_DESTINATION__OPTIONS", '{"max_per_array": 50}')
+    assert len(topsort(tmp_path, events, "-c", str(config)).out.splitlines()) == 1
+    ended = topsort(tmp_path, events, "-c", str(config), "--option", "max_per_array=1")
+    assert len(ended.out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("destination: {options: [1]}", "destination.options"),
+        ("destination: {options: {curency: EUR}}", "destination.options.curency"),
+        ("delivery: {consent: marketing}", "delivery.consent"),
+        ("delivery: {consent: [all]}", "delivery.consent"),
+    ],
+)
+def test_what_is_wrong_in_a_partial_configuration_is_told(tmp_path: Path, text: str, path: str) -> None:
+    """With its path; exit code 2."""
+    config = tmp_path / "part.yaml"
+    config.write_text(text)
+    ended = topsort(tmp_path, [EVENT], "-c", str(config))
+    assert ended.code == 2
+    assert path in ended.err
+
+
+def test_the_clock_can_be_set(tmp_path: Path) -> None:
+    """An event ten minutes ahead of it is refused, one in its past is not."""
+    events = [{**EVENT, "occurred_at": "2026-11-18T15:10:00Z"}]
+    assert "refused 1 timestamp_in_future" in topsort(tmp_path, events).err
+    assert topsort(tmp_path, events, "--now", "2026-11-18T15:10:01+00:00").code == 0
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_line_beyond_the_bound_is_cut_and_the_next_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory stays bounded, line numbers stay right; a last line needs no end."""
+    monkeypatch.setattr(lines, "LINE_BYTES_MAX", 8)
+    file = tmp_path / "lines"
+    file.write_bytes(b"1234567\n" + b"x" * 100 + b"\n\n \nlast")
+    assert list(read_lines(file)) == [(1, b"1234567\n"), (2, b"x" * 8), (5, b"last")]
+
+
+def run(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "connector", *arguments]
+
+
+def test_samples_piped_into_map_are_taken_by_the_strict_sandbox() -> None:
+    """10,000 events: none is refused by the mapping, and every request is accepted with every id in it."""
+    sample = subprocess.Popen(run("sample", "--count", "10000", "--seed", "5"), stdout=subprocess.PIPE)
+    mapped = subprocess.run(
+        run("map", "--destination", "topsort", "--option", "currency=EUR"),
+        stdin=sample.stdout,
+        capture_output=True,
+        check=True,
+    )
+    assert sample.wait() == 0
+    assert b"refused" not in mapped.stderr
+    stand_in = TopsortSandbox()
+    headers = {"authorization": "Bearer key", "content-type": "application/json"}
+    kinds: Counter[str] = Counter()
+    for body in mapped.stdout.splitlines():
+        answer = stand_in.answer(SandboxRequest("POST", PATH, headers, body, now_ms=1_795_010_587_123))
+        assert answer.status == 204, answer.body
+        assert not answer.ignored
+        arrays = json.loads(body)
+        assert len(answer.accepted) == sum(map(len, arrays.values()))
+        kinds.update({name: len(records) for name, records in arrays.items()})
+    assert min(kinds[name] for name in ("impressions", "clicks", "purchases", "pageviews")) > 100
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
+    """As with `| head -1`: no traceback, no message."""
+    file = tmp_path / "events.jsonl"
+    file.write_text("".join(f"{json.dumps(event)}\n" for event in numbered(5_000)))
+    arguments = run("map", "--destination", "topsort", "--option", "currency=EUR", "--each", str(file))
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+
+
+def test_lines_are_held_one_at_a_time(tmp_path: Path) -> None:
+    """Five megabytes of lines never take more than a fraction of one."""
+    file = tmp_path / "events.jsonl"
+    file.write_bytes((json.dumps(EVENT) + "\n").encode() * 25_000)
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in read_lines(file)) == 25_000
+        assert tracemalloc.get_traced_memory()[1] < 500_000
+    finally:
+        tracemalloc.stop()
