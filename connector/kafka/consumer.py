@@ -44,9 +44,9 @@ POLL_S = 0.1
 """How long a quiet poll takes, and so how late a command may be obeyed. A record ends it at once."""
 
 SLOT_WAIT_S = 0.05
-HELD_MAX = 100
-"""Records held while the loop takes none: 5 s of them. A loop that stands still longer is not fed, and if it
-stays so Kafka gives our partitions to somebody else (`max.poll.interval.ms`)."""
+CHOKED_S = 0.5
+"""How long the loop may take no slice before we stop fetching. librdkafka has one queue for records and for
+the callbacks of a rebalance: while records wait in it, the group would wait for us."""
 
 TIDY_EVERY_S = 1.0
 ENDS_STALE_S = 10.0
@@ -120,6 +120,8 @@ class PollThread:
         self._committing: dict[Place, Lease] = {}
         self._ends: dict[Lease, int] = {}
         self._held: list[Record] = []
+        self._choked = False
+        self._fed_at = 0.0
         self._epoch = 0
         self._joined = False
         self._tidy_at = 0.0
@@ -174,7 +176,10 @@ class PollThread:
             )
             while not self._stopping:
                 self._round()
-            self._consumer.close()  # calls `_on_revoke` for what is ours
+            # Not left to `close`: while another rebalance is under way it leaves the group at once, and the
+            # next owner would begin before we have finished.
+            self._give_back(list(self._leases.values()))
+            self._consumer.close()
         except BaseException as error:
             self._fence(list(self._leases.values()), lost=True)
             self._tell(self._listener.poll_failed, error)
@@ -195,10 +200,12 @@ class PollThread:
             self._place_all()
             self._tell_ends(now)
         if self._slots.acquire(timeout=SLOT_WAIT_S):
+            self._fed_at = now
+            self._set_choked(False)
             self._poll_slice()
-        elif len(self._held) < HELD_MAX or self._all_quiet():
-            # One message at a time, only so that the callbacks of a rebalance are served.
-            self._held += self._records(self._one(0))
+        elif now - self._fed_at > CHOKED_S:
+            self._set_choked(True)
+            self._held += self._records(self._one(0))  # callbacks; a record only if it was on its way
         if self._fatal is not None:
             raise KafkaException(self._fatal)
 
@@ -219,9 +226,15 @@ class PollThread:
         message = self._consumer.poll(timeout_s)
         return [] if message is None else [message]
 
-    def _all_quiet(self) -> bool:
-        """Whether a poll can bring no record, only callbacks."""
-        return all(lease in self._paused or lease in self._halted for lease in self._leases.values())
+    def _set_choked(self, choked: bool) -> None:
+        """Fetch nothing while the loop takes nothing."""
+        if choked == self._choked:
+            return
+        self._choked = choked
+        if choked:
+            self._pause_again()
+        else:
+            self._resume([lease for lease in self._leases.values() if lease not in self._paused])
 
     def _records(self, messages: Iterable[Message]) -> list[Record]:
         """Messages as records of their lease. What the same call returned for a partition that it also took
@@ -262,7 +275,15 @@ class PollThread:
     def _resume(self, leases: Iterable[Lease]) -> None:
         ours = [lease for lease in leases if self._is_ours(lease)]
         self._paused.difference_update(ours)
-        self._consumer.resume([offsets.place(lease) for lease in ours])
+        if not self._choked:
+            self._consumer.resume([offsets.place(lease) for lease in ours])
+
+    def _pause_again(self) -> None:
+        """After an assignment: librdkafka keeps a partition's pause through being taken away and given back, so
+        what came back with a new lease is let flow first."""
+        quiet = set(self._leases.values()) if self._choked else self._paused
+        self._consumer.resume([offsets.place(each) for each in self._leases.values() if each not in quiet])
+        self._consumer.pause([offsets.place(lease) for lease in quiet])
 
     def _commit(self, chosen: Mapping[Lease, int]) -> None:
         ours = {lease: offset for lease, offset in chosen.items() if self._is_ours(lease)}
@@ -298,21 +319,25 @@ class PollThread:
             consumer.incremental_assign(starts)
         else:
             consumer.assign(starts)
-        self._pause(list(self._paused))
+        self._pause_again()
         self._joined = True
         self._tell(self._listener.assigned, [(lease, self._starts[lease]) for lease in leases])
 
     def _on_revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        leases = self._leased(places)
-        if leases:
-            snapshot = self._drain(leases)
-            chosen = {lease: snapshot[lease] for lease in leases if lease in snapshot}
-            self._fence(leases, lost=not self._commit_now(chosen))
+        self._give_back(self._leased(places))
         self._unassign(consumer, places)
 
     def _on_lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         self._fence(self._leased(places), lost=True)
         self._unassign(consumer, places)
+
+    def _give_back(self, leases: Sequence[Lease]) -> None:
+        """Finish, commit, fence, in this order: nobody else may begin before we have ended."""
+        if not leases:
+            return
+        snapshot = self._drain(leases)
+        chosen = {lease: snapshot[lease] for lease in leases if lease in snapshot}
+        self._fence(leases, lost=not self._commit_now(chosen))
 
     def _drain(self, leases: Sequence[Lease]) -> Mapping[Lease, int]:
         """Let the loop finish these; what may be committed, or nothing if it does not answer in time."""
@@ -436,7 +461,7 @@ class PollThread:
             self._log.warning("%r could not be started: %s", lease, offsets.words(error))
             return
         self._starts[lease] = offset
-        self._pause(list(self._paused))
+        self._pause_again()
         self._tell(self._listener.moved, lease, offset)
 
     def _tell_ends(self, now: float) -> None:
