@@ -106,7 +106,9 @@ class Traffic:
             case "wrong_type":
                 return msgspec.json.encode({**event, "user": "a string"})
             case "missing_field":
-                return msgspec.json.encode({name: value for name, value in event.items() if name != "event_id"})
+                return msgspec.json.encode(
+                    {name: value for name, value in event.items() if name != "event_id"}
+                )
             case "not_a_number":
                 return msgspec.json.encode(event)[:-1] + b',"items":[{"product_id":"p","quantity":NaN}]}'
 
