@@ -43,13 +43,19 @@ class Decoder:
 
     A map's key may be a pattern (`^orders-.*`); an exact name wins over patterns, and of those the first that
     matches. A topic that no key names is read as `auto`. `schemas` is None when no registry is configured.
+    Raises ValueError for a word that is no format and re.error for a key that is no pattern.
     """
 
     def __init__(self, formats: str | Mapping[str, str] = "auto", schemas: Schemas | None = None) -> None:
         self._formats: Mapping[str, str] = {"^": formats} if isinstance(formats, str) else formats
+        self._patterns = [
+            (re.compile(key), word) for key, word in self._formats.items() if key.startswith("^")
+        ]
         self._schemas = schemas
         self._by_topic: dict[str, Read] = {}
         self._by_schema: dict[int, AvroReader | Unreadable] = {}
+        for word in self._formats.values():
+            self._reader_of(word)  # a mistake is seen at the start, not with the first record
 
     def decode(self, record: Record) -> Decoded:
         """The event of a record, or why there is none. The same record gives the same answer every time,
@@ -60,8 +66,13 @@ class Decoder:
         topic = record.lease.topic
         read = self._by_topic.get(topic)
         if read is None:
-            read = self._by_topic[topic] = self._reader_of(_format_of(topic, self._formats))
+            read = self._by_topic[topic] = self._reader_of(self._format_of(topic))
         return read(value)
+
+    def _format_of(self, topic: str) -> str:
+        if topic in self._formats:
+            return self._formats[topic]
+        return next((word for pattern, word in self._patterns if pattern.match(topic)), "auto")
 
     def _reader_of(self, word: str) -> Read:
         match word.partition(":"):
@@ -120,12 +131,3 @@ class _Auto:
         if first == MAGIC:
             return self._read_framed(value)
         return not_an_event("neither framed Avro (a zero byte first) nor JSON ({ first)")
-
-
-def _format_of(topic: str, formats: Mapping[str, str]) -> str:
-    if topic in formats:
-        return formats[topic]
-    for key, word in formats.items():
-        if key.startswith("^") and re.match(key, topic):
-            return word
-    return "auto"

@@ -104,7 +104,7 @@ def danger(schema: Schema, types: Types) -> str | None:
     """Why reading data of this schema could kill or hang the process, or None.
 
     One record of a recursive type, nested deeply enough, overflows the C stack of fastavro (seen with 1.13.1
-    and 20,000 levels); an array of elements that take no bytes may claim 2⁶² of them in ten bytes.
+    and 10,000 levels); an array of elements that take no bytes may claim 2⁶² of them in ten bytes.
     """
     return _danger(schema, types, set(), set())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -103,11 +104,13 @@ def test_a_map_gives_each_topic_its_format() -> None:
     assert isinstance(decode(as_json(CLICK), formats, "my-orders"), ClickstreamEvent)
 
 
-def test_a_word_that_is_no_format_is_an_error_at_once_for_its_topic() -> None:
-    """Settings refuse it before; here it must not pass for another format."""
+def test_a_format_that_cannot_be_is_an_error_at_the_start() -> None:
+    """Settings refuse words before; here they must neither pass for another format nor wait for a record."""
     for word in ("Avro", "avro-raw", "avro-raw:", "avro-raw:Payment", "json:x", ""):
         with pytest.raises(ValueError, match="is not a format"):
-            decode(b"{}", word)
+            Decoder({"orders": word})
+    with pytest.raises(re.error):
+        Decoder({"^orders-(": "json"})
 
 
 # ── schemas by id ────────────────────────────────────────────────────────────────────────────────
