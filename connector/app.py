@@ -30,12 +30,9 @@ from connector.ops.telemetry import Telemetry
 from connector.ops.watchdog import Watchdog
 from connector.pipeline import Pipeline
 from connector.settings import Settings, describe, typed_options
-from connector.status import Status
+from connector.status import MEASURED_EVERY_S, Status
 from connector.vendors import DESTINATIONS
 from connector.vendors.contract import Limits
-
-TICK_S = 1.0
-"""How often frontiers are committed and gauges brought up to date."""
 
 PREFETCH_SHARE = 0.125
 """Of the memory limit, what librdkafka may hold ahead of us; the rest is the budget of what is in flight."""
@@ -198,8 +195,8 @@ class App:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(TICK_S)
-            self._pipeline.commit()
+            await asyncio.sleep(MEASURED_EVERY_S)
+            self._pipeline.commit()  # once a second, as often as anybody looks
             self._status.measure(self._budget_bytes)
 
     def _credentials(self) -> Mapping[str, str]:

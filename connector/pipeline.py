@@ -36,7 +36,6 @@ CONGESTED_S = 0.1
 """How long the sender may be full before partitions are paused. Shorter, and every burst would throw
 prefetched records away; longer, and the poll thread would trickle records into a full house."""
 
-COMMIT_EVERY_S = 1.0
 DRAIN_TICK_S = 0.1
 
 

@@ -13,6 +13,9 @@ from connector.ops.telemetry import Telemetry
 from connector.ops.watchdog import FrontierSnapshot, Watchdog
 from connector.pipeline import Pipeline
 
+MEASURED_EVERY_S = 1.0
+"""How often gauges are brought up to date."""
+
 
 class Status:
     """Answers the questions of operators and probes from the living parts; holds nothing itself.
@@ -110,6 +113,9 @@ class Status:
     def measure(self, limit_bytes: int) -> None:
         """Bring the gauges up to date."""
         telemetry = self._telemetry
+        sender = self._sender.snapshot()
+        if sender.state == "capped" and sender.waiting:
+            telemetry.rate_capped(MEASURED_EVERY_S)
         telemetry.in_flight_bytes(self._assignment.open_bytes, limit_bytes)
         for partition in self._assignment:
             topic, number = partition.lease.topic, partition.lease.partition

@@ -65,6 +65,7 @@ DOERS = (
     "connector.kafka.consumer",
     "connector.kafka.embedded",
     "connector.kafka.inspect",
+    "connector.kafka.produce",
     "connector.kafka.producer",
 )
 """In the deciding rooms every module decides, except these. Elsewhere those decide that say so."""

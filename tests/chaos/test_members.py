@@ -27,8 +27,8 @@ def test_a_member_that_joins_and_leaves_costs_no_event(
     unique: Callable[[str], str],
     tmp_path: Path,
 ) -> None:
-    """A second member takes partitions over and leaves during a run with faults and poison. Nothing is missing;
-    if it was stopped, every id is at the vendor exactly as often as it was produced."""
+    """A second member takes partitions over and leaves during a run with faults and poison. Nothing is
+    missing; if it was stopped, every id is at the vendor exactly as often as it was produced."""
     scene = Scene(
         real_broker.bootstrap,
         schema_registry_url,
