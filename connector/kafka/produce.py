@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from connector.kafka.properties import CONNECTION, Properties
+from connector.kafka.properties import Properties
 
 POLL_EVERY_S = 0.005
 BUFFER_FULL_S = 0.1
@@ -26,12 +26,11 @@ class WriteError(Exception):
 class Writer:
     """Writes records, each acknowledged by all replicas once `flush` has returned.
 
-    `properties` may be those of a consumer: what does not say how to reach the cluster is left out. A record
+    `properties` may be those of a consumer: librdkafka passes over what does not concern a producer. A record
     of one key comes after the earlier ones of that key, also over retries.
     """
 
     def __init__(self, properties: Mapping[str, str]) -> None:
-        shared = {name: value for name, value in properties.items() if name.startswith(CONNECTION)}
         ours: Properties = {
             "enable.idempotence": True,
             "linger.ms": 5,
@@ -39,7 +38,7 @@ class Writer:
             "message.timeout.ms": TIMEOUT_MS,
             "queue.buffering.max.kbytes": QUEUE_KIB,
         }
-        self._producer = Producer({"log_level": 0, **shared, **ours})  # what goes wrong, `flush` says
+        self._producer = Producer({"log_level": 0, **properties, **ours})  # what goes wrong, `flush` says
         self._error: str | None = None
 
     def write(self, topic: str, key: bytes | None, value: bytes | None) -> None:

@@ -287,15 +287,17 @@ def test_samples_piped_into_map_are_taken_by_the_strict_sandbox() -> None:
     assert min(kinds[name] for name in ("impressions", "clicks", "purchases", "pageviews")) > 100
 
 
-def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
-    """As with `| head -1`: no traceback, no message."""
+@pytest.mark.parametrize(("count", "wanted"), [(5_000, 1), (3, 0)])
+def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path, count: int, wanted: int) -> None:
+    """As with `| head -1`: no traceback, no message, whether much or little was still to be told."""
     file = tmp_path / "events.jsonl"
-    file.write_text("".join(f"{json.dumps(event)}\n" for event in numbered(5_000)))
+    file.write_text("".join(f"{json.dumps(event)}\n" for event in numbered(count)))
     arguments = run("map", "--destination", "topsort", "--option", "currency=EUR", "--each", str(file))
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert process.stdout.readline()
+        for _ in range(wanted):
+            assert process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 0

@@ -46,7 +46,7 @@ async def test_what_was_flushed_is_in_the_topic() -> None:
 
 
 async def test_what_kafka_does_not_take_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Too large at once; unreachable when its time is over; closing never waits for either."""
+    """Too large at once; unreachable when its time is over."""
     monkeypatch.setattr(produce, "TIMEOUT_MS", 300)
     writer = Writer({"bootstrap.servers": "127.0.0.1:1"})
     with pytest.raises(WriteError, match="too large"):
@@ -54,6 +54,12 @@ async def test_what_kafka_does_not_take_is_told(monkeypatch: pytest.MonkeyPatch)
     writer.write("orders", None, b"x")
     with pytest.raises(WriteError, match="timed out"):
         await writer.flush()
+    writer.close()
+
+
+def test_closing_waits_for_nobody() -> None:
+    """What is not acknowledged is given up."""
+    writer = Writer({"bootstrap.servers": "127.0.0.1:1"})
     writer.write("orders", None, b"x")
     began = time.monotonic()
     writer.close()
