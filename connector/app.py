@@ -34,6 +34,9 @@ from connector.status import MEASURED_EVERY_S, Status
 from connector.vendors import DESTINATIONS
 from connector.vendors.contract import Limits
 
+KAFKA_LOG = logging.getLogger("connector.kafka")
+"""Where librdkafka's own lines go."""
+
 PREFETCH_SHARE = 0.125
 """Of the memory limit, what librdkafka may hold ahead of us; the rest is the budget of what is in flight."""
 
@@ -68,7 +71,11 @@ class App:
         self._registry = _registry(settings, self.telemetry)
         self._assignment = Assignment()
         self._producer = DeadLetterProducer(
-            properties, client_id=_client_id(), buffer_bytes=prefetch, telemetry=self.telemetry
+            properties,
+            client_id=_client_id(),
+            buffer_bytes=prefetch,
+            telemetry=self.telemetry,
+            logger=KAFKA_LOG,
         )
         self._pipeline = Pipeline(
             decoder=Decoder(settings.source.format, self._registry),
@@ -117,7 +124,7 @@ class App:
             start_from=settings.source.start_from,
             on_offset_lost=settings.source.on_offset_lost,
             drain_timeout_s=settings.limits.drain_timeout_s,
-            logger=logging.getLogger("connector.kafka"),
+            logger=KAFKA_LOG,
         )
         self._pipeline.connect(self._sender, self._poll)
         self._status = Status(

@@ -52,7 +52,7 @@ class Expected(msgspec.Struct, frozen=True):
 
 
 class Traffic:
-    """`count` records of shopping sessions; a share of `mistakes` is broken, another of `repeats` comes twice.
+    """`count` records of shopping sessions; a share of `mistakes` is broken, one of `repeats` comes twice.
 
     `encode` writes an event in each topic's format. The share of each kind is spread evenly by the seed.
     """
@@ -121,8 +121,8 @@ def _key(event: Event) -> bytes:
 class Oracle:
     """Says what must become of a record, by decoding and mapping it alone, apart from the pipeline.
 
-    `poison` are item ids that the vendor will refuse; a record with one of them is a dead letter, and only its
-    other ids arrive.
+    `poison` are item ids that the vendor will refuse; a record with one of them is a dead letter, and only
+    its other ids arrive.
     """
 
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,6 +60,7 @@ async def _show(console: Console, name: str, events: int, seed: int, keep: bool)
     from connector.ops import logs
 
     logs.configure("error", "text")
+    logging.getLogger("connector.kafka").setLevel(logging.CRITICAL)  # its brokers fail on purpose here
     console.print(
         f"[bold]{name}[/bold]: {events:,} events, seed {seed}; making them and what must become of them …"
     )
@@ -95,8 +97,8 @@ def _table(progress: Progress) -> Group:
         cells = [topic["consumed"], *(topic[outcome] for outcome in OUTCOMES), topic["in_flight"]]
         topics.add_row(name, *(f"{cell:,}" for cell in cells))
     wire = (
-        f"{sender['in_flight']} of {status['concurrency_limit']} requests open, {sender['waiting']} batches wait, "
-        f"{sender['retrying']} again; breaker {status['breaker']}"
+        f"{sender['in_flight']} of {status['concurrency_limit']} requests open, "
+        f"{sender['waiting']} batches wait, {sender['retrying']} again; breaker {status['breaker']}"
     )
     faults = ", ".join(f"{name} {count}" for name, count in progress.faults.items()) or "none yet"
     return Group(

@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import structlog
-import typer
 
 from connector.cli.common import FAILED, ConfigFile, command, read_settings
 

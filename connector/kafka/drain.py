@@ -1,4 +1,4 @@
-"""One revocation in progress: which partitions must come to rest, and until when. Decides only: no broker, no clock."""
+"""One revocation in progress: which partitions must come to rest, and until when. Decides only."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from connector.model.record import Lease
 class Drain:
     """A revocation that the poll thread waits on.
 
-    It ends when nothing of its partitions can still be finished here, or at the deadline (loop time, seconds),
-    whichever comes first; what is left then is released to the partition's next owner.
+    It ends when nothing of its partitions can still be finished here, or at the deadline (loop time,
+    seconds), whichever comes first; what is left then is released to the partition's next owner.
     """
 
     leases: tuple[Lease, ...]

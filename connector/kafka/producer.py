@@ -7,6 +7,7 @@ while something is under way.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
@@ -47,10 +48,16 @@ class DeadLetterProducer:
     """
 
     def __init__(
-        self, given: Mapping[str, Any], *, client_id: str, buffer_bytes: int, telemetry: Report
+        self,
+        given: Mapping[str, Any],
+        *,
+        client_id: str,
+        buffer_bytes: int,
+        telemetry: Report,
+        logger: logging.Logger,
     ) -> None:
         properties = producer_properties(given, client_id=client_id, buffer_bytes=buffer_bytes)
-        self._producer = Producer(properties)
+        self._producer = Producer(properties, logger=logger)
         self._telemetry = telemetry
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Write] = deque()

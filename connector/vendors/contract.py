@@ -20,7 +20,7 @@ from connector.model.verdict import Halt, Verdict
 
 
 class Mapped(msgspec.Struct, frozen=True, gc=False):
-    """At least one item. `adjustments` names what was changed on the way (`line_dropped`, …), once per time."""
+    """At least one item. `adjustments` names what was changed on the way (`line_dropped`), once per time."""
 
     items: Sequence[Item]
     adjustments: Sequence[str] = ()
@@ -122,7 +122,7 @@ class Destination(Protocol):
     ordering: ClassVar[Literal["none", "key"]]
     ordering_required: ClassVar[bool]
     events: ClassVar[Mapping[str, str]]
-    """Every canonical event type → what becomes of it, in words (`pageview`, `skip unsupported_event_type`)."""
+    """Every canonical event type → what becomes of it, in words (`pageview`, `skip disabled_by_config`)."""
     reasons: ClassVar[frozenset[str]]
     """The skip and dead-letter reasons this destination can give."""
 
