@@ -55,7 +55,7 @@ ENDS_STALE_S = 10.0
 ASK_S = 2.0
 """What a question to the broker may take where we cannot go on without the answer."""
 
-ASK_ASIDE_S = 0.2
+ASK_ASIDE_S = 0.5
 """What it may take where we can."""
 
 DRAIN_STEP_S = 0.1
@@ -279,8 +279,8 @@ class PollThread:
             self._consumer.resume([offsets.place(lease) for lease in ours])
 
     def _pause_again(self) -> None:
-        """After an assignment: librdkafka keeps a partition's pause through being taken away and given back, so
-        what came back with a new lease is let flow first."""
+        """After an assignment: librdkafka keeps a partition's pause through being taken away and given back,
+        so what came back with a new lease is let flow first."""
         quiet = set(self._leases.values()) if self._choked else self._paused
         self._consumer.resume([offsets.place(each) for each in self._leases.values() if each not in quiet])
         self._consumer.pause([offsets.place(lease) for lease in quiet])
@@ -429,8 +429,8 @@ class PollThread:
             self._restart(lease, offset)
 
     def _halt(self, lease: Lease, lost: int) -> None:
-        first = offsets.edges(self._consumer, [lease], "earliest", ASK_ASIDE_S).get(lease)
-        last = offsets.edges(self._consumer, [lease], "latest", ASK_ASIDE_S).get(lease)
+        first = offsets.edges(self._consumer, [lease], "earliest", ASK_S).get(lease)
+        last = offsets.edges(self._consumer, [lease], "latest", ASK_S).get(lease)
         del self._unplaced[lease]
         self._halted.add(lease)
         detail = f"Kafka no longer has offset {lost}; it has {first} up to {last}"

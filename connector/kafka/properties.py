@@ -38,6 +38,10 @@ FETCH_AGAIN_MS = 20
 """How long a full queue keeps a partition from being fetched. librdkafka's default of a second is meant for
 a queue of 64 MiB; ours is emptied in far less, and would then stand empty."""
 
+FETCH_WAIT_MS = 100
+"""How long a fetch may wait at the broker for records. Questions about offsets wait behind it, since a broker
+answers the requests of one connection in order; librdkafka's default is half a second."""
+
 LETTER_BYTES_MAX = 100 << 20
 """What the producer lets pass; the dead-letter topic's own limit decides."""
 
@@ -60,6 +64,7 @@ def consumer_properties(
         "fetch.max.bytes": half,
         "fetch.message.max.bytes": min(half, FETCH_BYTES_MIN),
         "fetch.queue.backoff.ms": FETCH_AGAIN_MS,
+        "fetch.wait.max.ms": FETCH_WAIT_MS,
     }
     if given.get("group.protocol") == "consumer":
         # There the broker assigns; only that it has joined must be learned from the statistics, as a member
