@@ -15,7 +15,7 @@ _WIDGET_TYPES = frozenset(
     | {"cart_updated", "checkout_started", "remove_from_cart", "remove_from_wishlist"}
     | {"offer", "question", "answer", "unknown"}
 )
-"""Sent by widgets, which do not always know what kind of page they are on."""
+"""Sent by widgets inside a page, which do not always know its channel."""
 
 _REFERRERS = (
     "https://www.example.org/list?page=2#r",
