@@ -15,11 +15,11 @@ from tests.broker.test_poll import PROTOCOLS, rounds
 Unique = Callable[[str], str]
 
 
-async def behind(broker: Broker, topic: str, group: str) -> None:
+async def behind(broker: Broker, topic: str, group: str, protocol: dict[str, str]) -> None:
     """A group that committed 10 of 100 records, of which Kafka then forgets the first 50."""
     broker.create_topic(topic, partitions=1)
     produce(broker, topic, 10)
-    async with Member(broker, group, topic) as member:
+    async with Member(broker, group, topic, properties=protocol) as member:
         await member.has(10)
         await member.commit()
     produce(broker, topic, 90)
@@ -34,7 +34,7 @@ async def test_by_default_the_partition_stands_still_and_says_why(
     topic, group = unique("orders"), unique("group")
     fine = unique("fine")
     broker.create_topic(fine, partitions=1)
-    await behind(broker, topic, group)
+    await behind(broker, topic, group, protocol)
     async with Member(broker, group, topic, fine, properties=protocol) as member:
         await member.until(lambda: member.lost, "the loss to be told")
         ((lease, detail),) = member.lost.items()
@@ -61,7 +61,7 @@ async def test_it_goes_on_where_the_operator_says(
 ) -> None:
     """At the first or behind the last record; told as a move, so that the frontier and the commit follow."""
     topic, group = unique("orders"), unique("group")
-    await behind(broker, topic, group)
+    await behind(broker, topic, group, protocol)
     async with Member(broker, group, topic, on_offset_lost=rule, properties=protocol) as member:
         await member.until(lambda: member.moves, "the move")
         assert [offset for _, offset in member.moves] == [start]
@@ -95,15 +95,17 @@ async def test_retention_overtakes_while_we_wait(broker: Broker, unique: Unique)
         assert not member.fences
 
 
-async def test_a_halted_partition_stands_still_through_a_rebalance(broker: Broker, unique: Unique) -> None:
+async def test_a_halted_partition_stands_still_through_a_rebalance(
+    real_broker: Broker, unique: Unique
+) -> None:
     """A neighbour that comes changes nothing for a partition that stays ours; it is told once."""
     topic, group = unique("orders"), unique("group")
     fine = unique("fine")
-    broker.create_topic(fine, partitions=3)
-    await behind(broker, topic, group)
-    async with Member(broker, group, topic, fine) as member:
+    real_broker.create_topic(fine, partitions=3)
+    await behind(real_broker, topic, group, {})
+    async with Member(real_broker, group, topic, fine) as member:
         await member.until(lambda: member.lost, "the loss to be told")
-        async with Member(broker, group, topic, fine) as guest:
+        async with Member(real_broker, group, topic, fine) as guest:
             await guest.until(lambda: guest.assignment, "a partition for the guest")
             await rounds(member, 5)
             told = [*member.lost, *guest.lost]

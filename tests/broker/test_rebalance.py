@@ -16,11 +16,22 @@ from tests.broker.test_poll import PROTOCOLS, rounds
 Unique = Callable[[str], str]
 
 
-@PROTOCOLS
+@pytest.mark.parametrize("protocol", [{}, {"group.protocol": "consumer"}], ids=["cooperative", "consumer"])
 async def test_members_come_and_go_without_loss_or_repeat(
     broker: Broker, unique: Unique, protocol: dict[str, str]
 ) -> None:
     """Without a crash every record is settled exactly once, by whoever had its partition."""
+    await come_and_go(broker, unique, protocol)
+
+
+async def test_members_of_an_eager_group_come_and_go_without_loss_or_repeat(
+    real_broker: Broker, unique: Unique
+) -> None:
+    """All give everything back at every rebalance. (The embedded Kafka refuses every commit meanwhile.)"""
+    await come_and_go(real_broker, unique, {"partition.assignment.strategy": "range"})
+
+
+async def come_and_go(broker: Broker, unique: Unique, protocol: dict[str, str]) -> None:
     topic, group = unique("orders"), unique("group")
     broker.create_topic(topic, partitions=6)
     sent = produce(broker, topic, 600, partitions=6)
@@ -88,14 +99,14 @@ async def test_a_drain_ends_at_its_deadline(broker: Broker, unique: Unique) -> N
             assert {offset for _, _, offset in other.spots()} == set(range(10))
 
 
-async def test_what_is_settled_in_the_drain_is_committed_with_it(broker: Broker, unique: Unique) -> None:
+async def test_what_is_settled_in_the_drain_is_committed_with_it(real_broker: Broker, unique: Unique) -> None:
     """The next owner begins behind what we finished, also where something else stayed open."""
     topic, group = unique("orders"), unique("group")
-    broker.create_topic(topic, partitions=2)
-    produce(broker, topic, 20, partitions=2)
-    async with Member(broker, group, topic, settles=False, answers="never") as leaving:
+    real_broker.create_topic(topic, partitions=2)
+    produce(real_broker, topic, 20, partitions=2)
+    async with Member(real_broker, group, topic, settles=False, answers="never") as leaving:
         await leaving.has(20)
-        async with Member(broker, group, topic) as other:
+        async with Member(real_broker, group, topic) as other:
             await leaving.until(lambda: leaving.drains, "the revocation")
             ((leases, drained),) = leaving.drains
             for record in leaving.got:
@@ -197,21 +208,21 @@ async def test_a_commanded_pause_survives_a_rebalance(
 
 @PROTOCOLS
 async def test_a_pause_does_not_outlive_its_lease(
-    broker: Broker, unique: Unique, protocol: dict[str, str]
+    real_broker: Broker, unique: Unique, protocol: dict[str, str]
 ) -> None:
     """librdkafka keeps a partition's pause though it was taken away and given back; nobody would end it."""
     topic, group = unique("orders"), unique("group")
-    broker.create_topic(topic, partitions=2)
-    async with Member(broker, group, topic, properties=protocol) as member:
+    real_broker.create_topic(topic, partitions=2)
+    async with Member(real_broker, group, topic, properties=protocol) as member:
         await member.owns(2)
         member.poll.pause(member.leases())
         await rounds(member, 2)
-        async with Member(broker, group, topic, properties=protocol) as guest:
+        async with Member(real_broker, group, topic, properties=protocol) as guest:
             await guest.owns(1)
             assert await guest.poll.stop(5)
         await member.owns(2)
         (back,) = {(each.topic, each.partition) for each in guest_leases(guest)}
-        produce(broker, topic, 20, partitions=2)
+        produce(real_broker, topic, 20, partitions=2)
         await member.has(10)
         assert back in {spot[:2] for spot in member.spots()}
 
