@@ -49,6 +49,12 @@ class Letter(msgspec.Struct, frozen=True):
     value: bytes | None
     headers: Headers
 
+    @property
+    def size(self) -> int:
+        """Bytes on the wire, framing aside."""
+        size = len(self.key or b"") + len(self.value or b"")
+        return size + sum(len(name) + len(value or b"") for name, value in self.headers)
+
 
 class DeadLetter(msgspec.Struct, frozen=True):
     """A dead letter read back. What its writer did not know is None."""
