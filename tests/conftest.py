@@ -34,6 +34,19 @@ MARKER_OF_FIXTURE = {
 }
 """A test is marked by what it asks for, so that none can forget it."""
 
+PROCESS_PLACES = (
+    "broker",
+    "cli",
+    "chaos",
+    "bench",
+    "test_app.py",
+    "test_demo.py",
+    "test_embedded.py",
+    "test_produce.py",
+    "test_sandbox.py",
+)
+"""Folders and files whose tests start processes or brokers; all others are the quick ones."""
+
 KINDS_COUNTED = {"broker": "real broker", "registry": "schema registry"}
 
 
@@ -148,6 +161,8 @@ def launched(launch: Callable[[], T]) -> T:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test by the real servers it asks for."""
     for item in items:
+        if not set(PROCESS_PLACES).isdisjoint(item.path.parts):
+            item.add_marker("process")
         for name in getattr(item, "fixturenames", ()):
             if marker := MARKER_OF_FIXTURE.get(name):
                 item.add_marker(marker)

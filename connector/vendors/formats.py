@@ -159,7 +159,8 @@ def date_ms(value: str) -> int | None:
 
 def number(value: str) -> float | None:
     """A plain finite decimal such as a header holds, else None. `float` alone would take `nan` and `1_0`."""
-    digits = value.strip().removeprefix("-").replace(".", "", 1)
+    value = value.strip()
+    digits = value.removeprefix("-").replace(".", "", 1)
     # 300 digits are more than any sane header and still below infinity.
     return float(value) if digits.isascii() and digits.isdecimal() and len(digits) <= 300 else None
 

@@ -40,7 +40,7 @@ from tests.vendors.any_event import NOW_MS, any_events, bent_events, event_of, r
 
 API_KEY = "kit-api-key-5c1e"
 
-EXAMPLES = 2_000 if os.environ.get("CI") else 200
+EXAMPLES = 2_000 if os.environ.get("CI") else 50
 
 exhaustively = settings(
     max_examples=EXAMPLES,
