@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import msgspec
-from connector.model.event import Event
 from pydantic import BaseModel
 
+from connector.model.event import Event
 from connector.model.item import Item, Ticket
 from connector.model.record import Lease, Record
 from connector.model.verdict import Delivered, Halt, Partial, Reject, Retry, Split, Verdict
