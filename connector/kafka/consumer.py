@@ -25,13 +25,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Literal, TypeVarTuple
+from typing import TypeVarTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from connector.kafka import offsets
+from connector.kafka.leases import Leases, Place
 from connector.kafka.listener import Listener
 from connector.kafka.properties import is_cooperative
+from connector.kafka.start import OnOffsetLost, Start, StartFrom
 from connector.model.record import Lease, Record
 
 SLICE_MAX = 500
@@ -49,15 +51,6 @@ CHOKED_S = 0.5
 the callbacks of a rebalance: while records wait in it, the group would wait for us."""
 
 TIDY_EVERY_S = 1.0
-ENDS_STALE_S = 10.0
-"""A paused partition fetches nothing, so its log end is asked for, this often."""
-
-ASK_S = 2.0
-"""What a question to the broker may take where we cannot go on without the answer."""
-
-ASK_ASIDE_S = 0.5
-"""What it may take where we can."""
-
 DRAIN_STEP_S = 0.1
 ANSWER_GRACE_S = 0.5
 """The loop answers a revocation at its deadline at the latest; this is its answer's way to us."""
@@ -70,11 +63,6 @@ GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION)
 (`_STATE`, 2.16): it must be assigned anew."""
 
 Ts = TypeVarTuple("Ts")
-Place = tuple[str, int]
-
-
-class NoOffsetError(Exception):
-    """The group has no offset for a partition, and `start_from` is `fail`."""
 
 
 class PollThread:
@@ -90,8 +78,8 @@ class PollThread:
         topics: Sequence[str],
         listener: Listener,
         *,
-        start_from: Literal["earliest", "latest", "fail"],
-        on_offset_lost: Literal["halt", "earliest", "latest"],
+        start_from: StartFrom,
+        on_offset_lost: OnOffsetLost,
         drain_timeout_s: float,
         logger: logging.Logger,
     ) -> None:
@@ -100,8 +88,6 @@ class PollThread:
         """When the thread last went round (`time.monotonic`); old when it hangs."""
         self._topics = list(topics)
         self._listener = listener
-        self._start_from = start_from
-        self._on_offset_lost = on_offset_lost
         self._drain_timeout_s = drain_timeout_s
         self._log = logger
         self._cooperative = is_cooperative(properties)
@@ -112,23 +98,18 @@ class PollThread:
         self._slots = threading.Semaphore(SLICES_MAX)
         self._stop_at = math.inf
 
-        self._leases: dict[Place, Lease] = {}
-        self._starts: dict[Lease, int | None] = {}
-        self._unplaced: dict[Lease, int | None] = {}
-        self._halted: set[Lease] = set()
-        self._paused: set[Lease] = set()
+        self._leases = Leases()
         self._committing: dict[Place, Lease] = {}
-        self._ends: dict[Lease, int] = {}
         self._held: list[Record] = []
         self._choked = False
         self._fed_at = 0.0
-        self._epoch = 0
         self._joined = False
         self._tidy_at = 0.0
-        self._ask_ends_at = 0.0
         self._fatal: KafkaError | None = None
         callbacks = {"error_cb": self._on_error, "on_commit": self._on_commit, "stats_cb": self._on_stats}
         self._consumer = Consumer({**properties, **callbacks}, logger=logger)
+        self._log_ends = offsets.LogEnds(self._consumer)
+        self._start = Start(self._consumer, start_from, on_offset_lost, self._commit_now)
 
     # ── commands, from the loop ──────────────────────────────────────────────────────────────────
 
@@ -158,11 +139,14 @@ class PollThread:
     async def stop(self, timeout_s: float) -> bool:
         """Drain, commit, leave the group. False if that did not fit into `timeout_s`: then the thread is left
         behind, its leases fenced. Never takes longer."""
+        if self._thread.ident is None:
+            self._consumer.close()
+            return True
         self._stop_at = time.monotonic() + timeout_s - min(CLOSE_S, timeout_s / 5)
         try:
             await asyncio.wait_for(self._ended.wait(), timeout_s)
         except TimeoutError:
-            for lease in list(self._leases.values()):
+            for lease in [*self._leases]:
                 lease.live = False
             return False
         return True
@@ -178,10 +162,10 @@ class PollThread:
                 self._round()
             # Not left to `close`: while another rebalance is under way it leaves the group at once, and the
             # next owner would begin before we have finished.
-            self._give_back(list(self._leases.values()))
+            self._give_back([*self._leases])
             self._consumer.close()
         except BaseException as error:
-            self._fence(list(self._leases.values()), lost=True)
+            self._fence([*self._leases], lost=True)
             self._tell(self._listener.poll_failed, error)
             self._consumer.close()
         finally:
@@ -198,7 +182,8 @@ class PollThread:
         if now >= self._tidy_at:
             self._tidy_at = now + TIDY_EVERY_S
             self._place_all()
-            self._tell_ends(now)
+            if ends := self._log_ends.look(self._leases, self._leases.paused, now):
+                self._tell(self._listener.ends, ends)
         if self._slots.acquire(timeout=SLOT_WAIT_S):
             self._fed_at = now
             self._set_choked(False)
@@ -212,11 +197,12 @@ class PollThread:
     def _poll_slice(self) -> None:
         """Wait for one message, take what is there with it, and hand it over: prompt when idle, cheap when
         busy. Uses up the slot that was acquired, or gives it back."""
-        messages = self._one(0 if self._held else POLL_S)
-        if messages:
-            messages += self._consumer.consume(SLICE_MAX - 1, 0)
-        records = self._held + self._records(messages)
+        first = self._one(0 if self._held else POLL_S)
+        # Before `consume`, which may take the partition away and give it back: it came under its old lease.
+        records = self._held + self._records(first)
         self._held = []
+        if first:
+            records += self._records(self._consumer.consume(SLICE_MAX - 1, 0))
         if records:
             self._tell(self._listener.polled, records)
         else:
@@ -234,13 +220,13 @@ class PollThread:
         if choked:
             self._pause_again()
         else:
-            self._resume([lease for lease in self._leases.values() if lease not in self._paused])
+            self._resume([lease for lease in self._leases if lease not in self._leases.paused])
 
     def _records(self, messages: Iterable[Message]) -> list[Record]:
         """Messages as records of their lease. What the same call returned for a partition that it also took
         away finds no lease, and is discarded."""
         records: list[Record] = []
-        leases = self._leases
+        leases = self._leases.by_place
         for message in messages:
             place: Place = (message.topic(), message.partition())  # type: ignore[assignment]  # always set
             lease = leases.get(place)
@@ -268,25 +254,25 @@ class PollThread:
     # ── commands, in the thread ──────────────────────────────────────────────────────────────────
 
     def _pause(self, leases: Iterable[Lease]) -> None:
-        ours = [lease for lease in leases if self._is_ours(lease)]
-        self._paused.update(ours)
+        ours = self._leases.ours(leases)
+        self._leases.paused.update(ours)
         self._consumer.pause([offsets.place(lease) for lease in ours])
 
     def _resume(self, leases: Iterable[Lease]) -> None:
-        ours = [lease for lease in leases if self._is_ours(lease)]
-        self._paused.difference_update(ours)
+        ours = self._leases.ours(leases)
+        self._leases.paused.difference_update(ours)
         if not self._choked:
             self._consumer.resume([offsets.place(lease) for lease in ours])
 
     def _pause_again(self) -> None:
         """After an assignment: librdkafka keeps a partition's pause through being taken away and given back,
         so what came back with a new lease is let flow first."""
-        quiet = set(self._leases.values()) if self._choked else self._paused
-        self._consumer.resume([offsets.place(each) for each in self._leases.values() if each not in quiet])
+        quiet = {*self._leases} if self._choked else self._leases.paused
+        self._consumer.resume([offsets.place(lease) for lease in self._leases if lease not in quiet])
         self._consumer.pause([offsets.place(lease) for lease in quiet])
 
     def _commit(self, chosen: Mapping[Lease, int]) -> None:
-        ours = {lease: offset for lease, offset in chosen.items() if self._is_ours(lease)}
+        ours = {lease: chosen[lease] for lease in self._leases.ours(chosen)}
         if not ours:
             return
         self._committing.update({(lease.topic, lease.partition): lease for lease in ours})
@@ -300,28 +286,26 @@ class PollThread:
         answers: dict[str | None, dict[Lease, int]] = {}
         for place in places:
             lease = self._committing.get((place.topic, place.partition))
-            if lease is not None and self._is_ours(lease):
+            if lease is not None and lease.live:
                 refused = error or place.error
                 answers.setdefault(refused.str() if refused else None, {})[lease] = place.offset
         for words, told in answers.items():
             self._tell(self._listener.committed, told, words)
 
-    def _is_ours(self, lease: Lease) -> bool:
-        return self._leases.get((lease.topic, lease.partition)) is lease
-
     # ── rebalance: called by poll, consume and close ─────────────────────────────────────────────
 
     def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        leases = [self._lease(place.topic, place.partition) for place in places]
-        self._starts.update(self._begin(leases))
-        starts = [offsets.place(lease, self._starts[lease]) for lease in leases]
+        leases = [self._leases.grant(place.topic, place.partition) for place in places]
+        begun = self._start.begin(leases)
+        self._leases.starts.update(begun)
+        starts = [offsets.place(lease, begun[lease]) for lease in leases]
         if self._cooperative:
             consumer.incremental_assign(starts)
         else:
             consumer.assign(starts)
         self._pause_again()
         self._joined = True
-        self._tell(self._listener.assigned, [(lease, self._starts[lease]) for lease in leases])
+        self._tell(self._listener.assigned, [*begun.items()])
 
     def _on_revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         self._give_back(self._leased(places))
@@ -364,13 +348,7 @@ class PollThread:
     def _fence(self, leases: Sequence[Lease], lost: bool) -> None:
         if not leases:
             return
-        for lease in leases:
-            lease.live = False
-            del self._leases[(lease.topic, lease.partition)]
-            for memory in (self._starts, self._unplaced, self._ends):
-                memory.pop(lease, None)
-        self._paused.difference_update(leases)
-        self._halted.difference_update(leases)
+        self._leases.end(leases)
         self._tell(self._listener.fenced, leases, lost)
 
     def _unassign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
@@ -379,49 +357,18 @@ class PollThread:
         else:
             consumer.unassign()
 
-    def _lease(self, topic: str, partition: int) -> Lease:
-        self._epoch += 1
-        lease = self._leases[(topic, partition)] = Lease(topic, partition, self._epoch)
-        return lease
-
     def _leased(self, places: Iterable[TopicPartition]) -> list[Lease]:
-        found = (self._leases.get((place.topic, place.partition)) for place in places)
-        return [lease for lease in found if lease is not None]
+        return self._leases.at((place.topic, place.partition) for place in places)
 
-    # ── where a partition begins, and where it ends ──────────────────────────────────────────────
-
-    def _begin(self, leases: Sequence[Lease]) -> dict[Lease, int | None]:
-        """Where each of these starts. None where nobody told us in time: librdkafka asks again by itself, and
-        what it does not find either comes back to us as an error."""
-        if not leases:
-            return {}
-        known = offsets.committed(self._consumer, leases, ASK_S)
-        if known is None:
-            return dict.fromkeys(leases)
-        return known | self._first_starts([lease for lease, offset in known.items() if offset is None])
-
-    def _first_starts(self, leases: Sequence[Lease]) -> dict[Lease, int]:
-        """Where the group starts partitions it has no offset for. The end of a log is committed before it is
-        used: until a first commit, a crash would make us start at a later end."""
-        if not leases:
-            return {}
-        if self._start_from == "fail":
-            raise NoOffsetError(f"the group has no offset for {leases[0].topic}:{leases[0].partition}")
-        starts = offsets.edges(self._consumer, leases, self._start_from, ASK_S)
-        if self._start_from == "latest" and not self._commit_now(starts):
-            return {}
-        return starts
+    # ── where a partition begins ─────────────────────────────────────────────────────────────────
 
     def _place_all(self) -> None:
-        """Start what stands because Kafka does not have its offset. What is not answered stays for later."""
-        for lease, lost in list(self._unplaced.items()):
-            if lost is None:
-                offset = self._first_starts([lease]).get(lease)
-            elif self._on_offset_lost == "halt":
+        """Start what stands because Kafka does not have its offset. What is not answered waits a second."""
+        for lease, lost in list(self._leases.unplaced.items()):
+            if lost is not None and self._start.halts:
                 self._halt(lease, lost)
                 continue
-            else:
-                offset = offsets.edges(self._consumer, [lease], self._on_offset_lost, ASK_S).get(lease)
+            offset = self._start.again(lease, lost)
             if offset is None:
                 return
             if lost is not None and offset < lost:
@@ -429,52 +376,32 @@ class PollThread:
             self._restart(lease, offset)
 
     def _halt(self, lease: Lease, lost: int) -> None:
-        first = offsets.edges(self._consumer, [lease], "earliest", ASK_S).get(lease)
-        last = offsets.edges(self._consumer, [lease], "latest", ASK_S).get(lease)
-        del self._unplaced[lease]
-        self._halted.add(lease)
-        detail = f"Kafka no longer has offset {lost}; it has {first} up to {last}"
-        self._tell(self._listener.offset_lost, lease, detail)
+        del self._leases.unplaced[lease]
+        self._leases.halted.add(lease)
+        self._tell(self._listener.offset_lost, lease, self._start.loss(lease, lost))
 
     def _renew(self, lease: Lease, start: int) -> Lease:
         """The topic was created anew, with smaller offsets: what is open belongs to the old one. Let it
         finish, commit nothing, and go on under a new lease."""
         self._drain([lease])
         self._fence([lease], lost=False)
-        renewed = self._lease(lease.topic, lease.partition)
-        self._starts[renewed] = start
+        renewed = self._leases.grant(lease.topic, lease.partition)
         self._tell(self._listener.assigned, [(renewed, start)])
         return renewed
 
     def _restart(self, lease: Lease, offset: int) -> None:
         """Assign a partition that stands anew. Eager groups can only assign all at once."""
-        self._unplaced.pop(lease, None)
-        try:
-            if self._cooperative:
-                self._consumer.incremental_unassign([offsets.place(lease)])
-                self._consumer.incremental_assign([offsets.place(lease, offset)])
-            else:
-                self._starts = offsets.positions(self._consumer, self._starts) | {lease: offset}
-                self._consumer.assign([offsets.place(each, at) for each, at in self._starts.items()])
-        except KafkaException as error:
-            # The group is about to take it away: then it comes back with a rebalance, or to somebody else.
-            self._log.warning("%r could not be started: %s", lease, offsets.words(error))
-            return
-        self._starts[lease] = offset
+        starts = {**self._leases.starts, lease: offset}
+        if self._cooperative:
+            self._consumer.incremental_unassign([offsets.place(lease)])
+            self._consumer.incremental_assign([offsets.place(lease, offset)])
+        else:
+            starts = offsets.positions(self._consumer, self._leases.starts) | {lease: offset}
+            self._consumer.assign([offsets.place(*each) for each in starts.items()])
+        self._leases.starts.update(starts)
+        self._leases.unplaced.pop(lease, None)
         self._pause_again()
         self._tell(self._listener.moved, lease, offset)
-
-    def _tell_ends(self, now: float) -> None:
-        for lease in self._leases.values():
-            end = offsets.fetched_end(self._consumer, lease)
-            if end is not None and end > self._ends.get(lease, -1):
-                self._ends[lease] = end
-        if now >= self._ask_ends_at:
-            self._ask_ends_at = now + ENDS_STALE_S
-            idle = [each for each in self._leases.values() if each in self._paused or each not in self._ends]
-            self._ends |= offsets.edges(self._consumer, idle, "latest", ASK_ASIDE_S)
-        if self._ends:
-            self._tell(self._listener.ends, dict(self._ends))
 
     # ── what librdkafka has to say ───────────────────────────────────────────────────────────────
 
@@ -483,9 +410,9 @@ class PollThread:
         error = message.error()
         assert error is not None
         if error.code() in GONE and lease is not None:
-            if lease not in self._halted:
+            if lease not in self._leases.halted:
                 offset = message.offset()
-                self._unplaced[lease] = offset if offset is not None and offset >= 0 else None
+                self._leases.unplaced[lease] = offset if offset is not None and offset >= 0 else None
                 self._tidy_at = 0.0
         else:
             self._on_error(error)

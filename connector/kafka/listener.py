@@ -23,7 +23,7 @@ class Listener(Protocol):
         """These are taken back. Finish what is open and set what to commit; the thread waits for it."""
 
     def fenced(self, leases: Sequence[Lease], lost: bool) -> None:
-        """These are not ours any more. `lost`: nothing was, or could be, committed for them at the end."""
+        """These are not ours any more. `lost`: Kafka had taken them before we could commit at the end."""
 
     def committed(self, offsets: Mapping[Lease, int], error: str | None) -> None:
         """Kafka's answer to a commit."""

@@ -5,7 +5,7 @@ Every question is bounded in time, and an answer that does not come is None, not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from confluent_kafka import (
@@ -20,6 +20,13 @@ from confluent_kafka import (
 from connector.model.record import Lease
 
 Edge = Literal["earliest", "latest"]
+UNKNOWN = -1
+ENDS_STALE_S = 10.0
+"""A paused partition fetches nothing, so its log end is asked for, this often."""
+
+ASK_ASIDE_S = 0.5
+"""What that question may take: the poll thread waits for it, with all its partitions."""
+
 EDGES = {"earliest": OFFSET_BEGINNING, "latest": OFFSET_END}
 """A question for the offset at a time; these two stand for the first and the last."""
 
@@ -61,15 +68,6 @@ def edges(consumer: Consumer, leases: Iterable[Lease], edge: Edge, timeout_s: fl
     }
 
 
-def fetched_end(consumer: Consumer, lease: Lease) -> int | None:
-    """The log end that the last fetch brought, without a question. Stale for a paused partition."""
-    try:
-        marks = consumer.get_watermark_offsets(place(lease), cached=True)
-    except KafkaException:
-        return None
-    return _known(marks[1])
-
-
 def commit(consumer: Consumer, offsets: Mapping[Lease, int]) -> str | None:
     """Commit and wait for the answer. Why Kafka refused, in words, or None."""
     try:
@@ -89,6 +87,36 @@ def positions(consumer: Consumer, leases: Mapping[Lease, int | None]) -> dict[Le
         lease: start if (at := found.get((lease.topic, lease.partition))) is None else at
         for lease, start in leases.items()
     }
+
+
+class LogEnds:
+    """The log ends as far as known: from what was fetched, and asked for where nothing is fetched."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._ends: dict[Lease, int] = {}
+        self._ask_at = 0.0
+
+    def look(self, leases: Iterable[Lease], paused: Collection[Lease], now: float) -> dict[Lease, int]:
+        """The ends of these, now. Leases that are not among them are forgotten."""
+        self._ends = {
+            lease: end
+            for lease in leases
+            if (end := max(self._fetched(lease), self._ends.get(lease, UNKNOWN))) != UNKNOWN
+        }
+        if now >= self._ask_at:
+            self._ask_at = now + ENDS_STALE_S
+            idle = [lease for lease in leases if lease in paused or lease not in self._ends]
+            self._ends |= edges(self._consumer, idle, "latest", ASK_ASIDE_S)
+        return dict(self._ends)
+
+    def _fetched(self, lease: Lease) -> int:
+        """What the last fetch told, without a question."""
+        try:
+            _, end = self._consumer.get_watermark_offsets(place(lease), cached=True)
+        except KafkaException:
+            return UNKNOWN
+        return max(end, UNKNOWN)
 
 
 def words(error: KafkaException) -> str:

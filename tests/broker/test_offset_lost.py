@@ -62,7 +62,9 @@ async def test_it_goes_on_where_the_operator_says(
     """At the first or behind the last record; told as a move, so that the frontier and the commit follow."""
     topic, group = unique("orders"), unique("group")
     await behind(broker, topic, group, protocol)
-    async with Member(broker, group, topic, on_offset_lost=rule, properties=protocol) as member:
+    async with Member(
+        broker, group, topic, settles=False, on_offset_lost=rule, properties=protocol
+    ) as member:
         await member.until(lambda: member.moves, "the move")
         assert [offset for _, offset in member.moves] == [start]
         await member.commit()

@@ -9,9 +9,10 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import Producer
 
-from connector.kafka import consumer as consumer_module
-from connector.kafka.consumer import SLICE_MAX, SLICES_MAX, NoOffsetError
+from connector.kafka import offsets as offsets_module
+from connector.kafka.consumer import SLICE_MAX, SLICES_MAX
 from connector.kafka.embedded import Api, Failure
+from connector.kafka.start import NoOffsetError
 from connector.model.record import Lease
 from tests.broker.launcher.brokers import Broker, MockBroker
 from tests.broker.member import PATIENCE_S, Member, committed, produce
@@ -108,7 +109,7 @@ async def test_the_end_of_a_paused_partition_is_still_told(
     broker: Broker, unique: Unique, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lag must be seen while nothing is fetched: that is when it grows."""
-    monkeypatch.setattr(consumer_module, "ENDS_STALE_S", 0.5)
+    monkeypatch.setattr(offsets_module, "ENDS_STALE_S", 0.5)
     topic = unique("orders")
     broker.create_topic(topic, partitions=1)
     async with Member(broker, unique("group"), topic) as member:

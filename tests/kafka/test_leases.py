@@ -1,0 +1,39 @@
+"""A lease is live from its grant to its end, once; its place may be granted again."""
+
+from __future__ import annotations
+
+from connector.kafka.leases import Leases
+
+
+def test_a_place_granted_again_has_another_lease() -> None:
+    """Late results carry the old lease, and so can't be taken for the new one's."""
+    leases = Leases()
+    old = leases.grant("orders", 0)
+    leases.end([old])
+    new = leases.grant("orders", 0)
+    assert new.epoch > old.epoch
+    assert (old.live, new.live) == (False, True)
+    assert leases.at([("orders", 0)]) == [new]
+    assert leases.ours([old, new]) == [new]
+
+
+def test_an_ended_lease_leaves_nothing_behind() -> None:
+    """Pauses, halts and starts belong to the lease: the next owner's place, or ours again, begins clean."""
+    leases = Leases()
+    lease = leases.grant("orders", 0)
+    stays = leases.grant("orders", 1)
+    leases.paused.update([lease, stays])
+    leases.halted.add(lease)
+    leases.unplaced[lease] = 7
+    leases.end([lease])
+    assert [*leases] == [stays]
+    assert leases.paused == {stays}
+    assert not leases.halted
+    assert not leases.unplaced
+    assert leases.starts == {stays: None}
+
+
+def test_places_that_are_not_ours_are_passed_over() -> None:
+    """A rebalance may name what we never had."""
+    leases = Leases()
+    assert leases.at([("orders", 3)]) == []
