@@ -36,7 +36,8 @@ CONGESTED_S = 0.1
 """How long the sender may be full before partitions are paused. Shorter, and every burst would throw
 prefetched records away; longer, and the poll thread would trickle records into a full house."""
 
-DRAIN_TICK_S = 0.1
+DRAIN_TICK_S = 0.02
+"""How often a drain is looked at: a rebalance may take this much longer than it must."""
 
 
 class Pipeline:
@@ -61,6 +62,8 @@ class Pipeline:
         drain_timeout_s: float,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._time = self._loop.time
         self._decoder = decoder
         self._registry = registry
         self._destination = destination
@@ -79,11 +82,11 @@ class Pipeline:
         self._stop_by: float | None = None
         self.joined = False
         """In the group, with or without a partition."""
-        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done with the error that ended the poll thread."""
+        self.failed: asyncio.Future[None] = self._loop.create_future()
+        """Done with the error after which nothing can go on."""
         self._drains: list[Drain] = []
         self._paused = 0
-        self._time = asyncio.get_running_loop().time
+        self._drain_timer: asyncio.TimerHandle | None = None
         self._congested = False
         self._halted: str | None = None
         self._sender: Sender
@@ -163,23 +166,33 @@ class Pipeline:
         """The registry must be asked: the whole partition waits, so that its order is kept."""
         self._parked.setdefault(ticket.record.lease, deque()).appendleft(ticket)
         if schema_id not in self._fetching:
-            self._fetching[schema_id] = asyncio.create_task(self._fetch(schema_id))
+            task = self._fetching[schema_id] = asyncio.create_task(self._fetch(schema_id))
+            task.add_done_callback(self._fetched)
 
     async def _fetch(self, schema_id: int) -> None:
         assert self._registry is not None, "a decoder without a registry never asks for a schema"
         await self._registry.fetch(schema_id)
         del self._fetching[schema_id]
         for lease in [*self._parked]:
-            if not self._assignment[lease].draining:
-                self._unpark(lease)
+            await self._unpark(lease)
 
-    def _unpark(self, lease: Lease) -> None:
-        waiting = self._parked.pop(lease)
-        now_ms = self._now_ms()
-        while waiting:
-            if not self._decode(waiting.popleft(), now_ms):
-                self._parked[lease].extend(waiting)
+    async def _unpark(self, lease: Lease) -> None:
+        """Go on where the partition was parked. What it polls meanwhile still queues up behind."""
+        waiting = self._parked.get(lease)
+        while waiting is not None and self._parked.get(lease) is waiting:
+            if self._assignment[lease].draining:
                 return
+            now_ms = self._now_ms()
+            for _ in range(min(DECODE_SLICE, len(waiting))):
+                if not self._decode(waiting.popleft(), now_ms):
+                    return  # parked again, for another schema
+            if not waiting:
+                del self._parked[lease]
+            await self._room()
+
+    def _fetched(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.poll_failed(error)
 
     # ── map ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -278,8 +291,6 @@ class Pipeline:
         self._assignment[lease].settle(record.offset, ticket.cost)
         self._telemetry.settled(lease.topic, outcome, reason)
         self._telemetry.delivery_delayed((now_ms - record.timestamp_ms) / 1000)
-        if self._drains:
-            self._end_drains()
 
     # ── commit ───────────────────────────────────────────────────────────────────────────────────
 
@@ -330,8 +341,12 @@ class Pipeline:
             offsets = {each.lease: each.frontier.commit_offset for each in partitions}
             drain.answer({lease: offset for lease, offset in offsets.items() if offset is not None})
             self._telemetry.drained(now - drain.since, sum(each.open_count for each in partitions))
-        if self._drains:
-            asyncio.get_running_loop().call_later(DRAIN_TICK_S, self._end_drains)
+        if self._drains and self._drain_timer is None:
+            self._drain_timer = self._loop.call_later(DRAIN_TICK_S, self._tick_drains)
+
+    def _tick_drains(self) -> None:
+        self._drain_timer = None
+        self._end_drains()
 
     def _moving(self, lease: Lease) -> int:
         """Open records of a partition that can still be finished here: not those that wait for a schema."""
@@ -360,7 +375,7 @@ class Pipeline:
         self._assignment.ends(ends)
 
     def poll_failed(self, error: BaseException) -> None:
-        """The poll thread is dead, and so are we."""
+        """Something that must not end has ended, the poll thread as a rule; so do we."""
         if not self.failed.done():
             self.failed.set_exception(error)
 
