@@ -1,0 +1,233 @@
+"""One record, one outcome: what becomes of good, bad and unwanted ones, and that neighbours do not notice."""
+
+from __future__ import annotations
+
+from connector.delivery.flood import FloodGuard
+from connector.vendors.contract import Response
+from tests.delivery import virtual_time
+from tests.delivery.acme import Answer
+from tests.pipeline.rig import Rig, event_id, in_json, item_ids
+from tests.pipeline.waiting import soon
+
+
+def poisoned(*ids: str) -> Answer:
+    """A vendor that refuses every request with one of these."""
+    return lambda sent: Response(400, body=b"bad price") if set(ids) & set(sent) else Response(200)
+
+
+def test_a_record_is_delivered_and_its_offset_may_be_committed() -> None:
+    """The plain way: from `polled` to a commit behind it, bytes given back."""
+
+    async def story() -> None:
+        async with Rig() as rig:
+            lease = rig.assign()
+            rig.poll(lease, in_json(1), in_json(2))
+            await soon(lambda: rig.books() == {"delivered": 2})
+            assert rig.partition(lease).frontier.commit_offset == 2
+            assert rig.assignment.open_bytes == 0
+            assert rig.kafka.slices_done == 1
+
+    virtual_time.run(story())
+
+
+def test_a_tombstone_is_skipped() -> None:
+    """A record without a value is nobody's mistake."""
+
+    async def story() -> None:
+        async with Rig() as rig:
+            lease = rig.assign()
+            rig.poll(lease, None)
+            await soon(lambda: rig.books() == {"skipped": 1})
+            assert rig.telemetry.outcomes() == {"skipped": {"tombstone": 1}}
+            assert rig.partition(lease).frontier.commit_offset == 1
+
+    virtual_time.run(story())
+
+
+def test_undecodable_bytes_are_a_dead_letter_and_their_neighbours_go_on() -> None:
+    """What was read is written aside as it was read; the records before and after it arrive."""
+
+    async def story() -> None:
+        async with Rig() as rig:
+            rig.poll(rig.assign(), in_json(1), b"\xff\xfe", in_json(3))
+            await soon(lambda: rig.books() == {"delivered": 2, "dead_lettered": 1})
+            assert rig.topic.reasons == {1: "undecodable"}
+            assert rig.topic.letters[0].value == b"\xff\xfe"
+            assert rig.sent == [*item_ids(event_id(1)), *item_ids(event_id(3))]
+
+    virtual_time.run(story())
+
+
+def test_what_the_mapper_skips_and_refuses_is_counted_with_its_reason() -> None:
+    """Neither is sent."""
+
+    async def story() -> None:
+        async with Rig() as rig:
+            rig.poll(rig.assign(), in_json(1, do="skip"), in_json(2, do="refuse"))
+            await soon(lambda: rig.books() == {"skipped": 1, "dead_lettered": 1})
+            assert rig.telemetry.outcomes() == {
+                "skipped": {"no_entity": 1},
+                "dead_lettered": {"invalid_price": 1},
+            }
+            assert not rig.sent
+
+    virtual_time.run(story())
+
+
+def test_a_mapper_that_raises_costs_one_event() -> None:
+    """Its record is a dead letter that names the kind of the error and nothing that the event held."""
+
+    async def story() -> None:
+        async with Rig() as rig:
+            rig.poll(rig.assign(), in_json(1), in_json(2, do="raise"), in_json(3))
+            await soon(lambda: rig.books() == {"delivered": 2, "dead_lettered": 1})
+            assert rig.topic.reasons == {1: "invalid_event"}
+            message = dict(rig.topic.letters[0].headers)["__connect.errors.exception.message"]
+            assert message == b"invalid_event: mapper failed: ZeroDivisionError"
+
+    virtual_time.run(story())
+
+
+def test_a_record_with_one_refused_item_is_one_dead_letter_that_names_it() -> None:
+    """Its good items arrive all the same, and its neighbours' too."""
+    bad = item_ids(event_id(1), 3)[1]
+
+    async def story() -> None:
+        async with Rig(poisoned(bad)) as rig:
+            rig.poll(rig.assign(), in_json(1, items="3"), in_json(2))
+            await soon(lambda: rig.books() == {"delivered": 1, "dead_lettered": 1})
+            headers = dict(rig.topic.letters[0].headers)
+            assert headers["connector.items"] == f'["{bad}"]'.encode()
+            assert headers["connector.reason"] == b"vendor_rejected"
+            assert headers["connector.response_body"] == b"bad price"
+            assert len(rig.topic.letters) == 1
+
+    virtual_time.run(story())
+
+
+def test_a_dead_letter_settles_only_when_it_was_acknowledged() -> None:
+    """While Kafka does not take it the frontier stays, whatever is settled beyond."""
+
+    async def story() -> None:
+        async with Rig() as rig:
+            rig.topic.acknowledges = False
+            lease = rig.assign()
+            rig.poll(lease, b"\xff", in_json(2))
+            await soon(lambda: rig.books() == {"delivered": 1, "in_flight": 1})
+            assert rig.partition(lease).frontier.commit_offset == 0
+            rig.topic.acknowledge()
+            assert rig.books() == {"delivered": 1, "dead_lettered": 1}
+            assert rig.partition(lease).frontier.commit_offset == 2
+
+    virtual_time.run(story())
+
+
+# ── the flood ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_flood_halts_before_the_record_too_many() -> None:
+    """That record stays open, and so does every bad one after it; what is good is not blamed."""
+
+    async def story() -> None:
+        async with Rig(flood=FloodGuard(0.5, 50)) as rig:
+            lease = rig.assign()
+            rig.poll(lease, *(in_json(number, do="skip") for number in range(25)), *[b"\xff"] * 40)
+            await soon(lambda: rig.kafka.slices_done == 1)
+            assert rig.telemetry.halt_reason == "dead_letter_flood"
+            assert rig.books() == {"skipped": 25, "dead_lettered": 25, "in_flight": 15}
+            assert rig.partition(lease).frontier.commit_offset == 50
+            assert rig.kafka.paused == {lease}
+
+    virtual_time.run(story())
+
+
+def test_a_flood_ends_with_a_restart_only() -> None:
+    """No probe and no hour of waiting lets it go on: somebody must look."""
+
+    async def story() -> None:
+        async with Rig(flood=FloodGuard(0.1, 50)) as rig:
+            rig.poll(rig.assign(), *[b"\xff"] * 60)
+            await soon(lambda: rig.telemetry.halt_reason == "dead_letter_flood")
+            before = rig.books()
+            rig.poll(rig.assign(1), b"\xff", in_json(7))
+            await soon(lambda: rig.kafka.slices_done == 2, 3600)
+            assert rig.telemetry.halt_reason == "dead_letter_flood"
+            assert rig.books() == {**before, "in_flight": before["in_flight"] + 2}
+            assert not rig.sent
+
+    virtual_time.run(story())
+
+
+# ── after a fence ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_late_answer_for_a_fenced_lease_is_inert() -> None:
+    """The vendor's yes, its no, and Kafka's acknowledgement all come too late: the records are released, and
+    counted as nothing else."""
+
+    async def story() -> None:
+        async with Rig(poisoned(*item_ids(event_id(2))), latency_s=5) as rig:
+            rig.topic.acknowledges = False
+            lease, other = rig.assign(), rig.assign(1)
+            rig.poll(lease, in_json(1), in_json(2), b"\xff")
+            rig.poll(other, in_json(3))
+            await soon(lambda: bool(rig.wire.in_flight))
+            rig.fence(lease, lost=True)
+            rig.topic.acknowledge()
+            await soon(lambda: rig.books() == {"delivered": 1, "released": 3})
+            rig.topic.acknowledge()
+            assert rig.books() == {"delivered": 1, "released": 3}
+            assert rig.assignment.open_bytes == 0
+
+    virtual_time.run(story())
+
+
+def test_a_late_answer_between_the_fence_and_its_news_is_inert_too() -> None:
+    """The poll thread ends a lease before the loop hears of it: an answer in between changes no book."""
+
+    async def story() -> None:
+        async with Rig(latency_s=5) as rig:
+            lease = rig.assign()
+            rig.poll(lease, in_json(1))
+            await soon(lambda: bool(rig.wire.in_flight))
+            lease.live = False
+            await soon(lambda: not rig.wire.in_flight)
+            assert rig.books() == {"in_flight": 1}
+            rig.pipeline.fenced([lease], False)
+            assert rig.books() == {"released": 1}
+
+    virtual_time.run(story())
+
+
+def test_records_of_a_partition_that_went_before_they_were_taken_are_nobodys() -> None:
+    """They were never consumed here: whoever has the partition now reads them."""
+
+    async def story() -> None:
+        async with Rig() as rig:
+            lease, other = rig.assign(), rig.assign(1)
+            slices = [rig.records(lease, in_json(1)), rig.records(other, None)]
+            rig.fence(lease)
+            for records in slices:
+                rig.pipeline.polled(records)
+            await soon(lambda: rig.kafka.slices_done == 2)
+            assert rig.books() == {"skipped": 1}
+            assert not rig.sent
+
+    virtual_time.run(story())
+
+
+def test_a_partition_that_comes_back_begins_anew() -> None:
+    """The same offsets under a new lease are new records; the old lease's answer settles none of them."""
+
+    async def story() -> None:
+        async with Rig(latency_s=5) as rig:
+            first = rig.assign()
+            rig.poll(first, in_json(1))
+            await soon(lambda: bool(rig.wire.in_flight))
+            rig.fence(first)
+            second = rig.assign()
+            rig.poll(second, in_json(1))
+            await soon(lambda: rig.books() == {"released": 1, "delivered": 1})
+            assert rig.partition(second).frontier.commit_offset == 1
+
+    virtual_time.run(story())
