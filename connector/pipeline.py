@@ -7,6 +7,7 @@ what it polled and what it lost (`Listener`), the delivery room with what the ve
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -79,7 +80,7 @@ class Pipeline:
         self._arrived = asyncio.Event()
         self._parked: dict[Lease, deque[Ticket]] = {}
         self._fetching: dict[int, asyncio.Task[None]] = {}
-        self._stop_by: float | None = None
+        self._stop_by = math.inf
         self.joined = False
         """In the group, with or without a partition."""
         self.failed: asyncio.Future[None] = self._loop.create_future()
@@ -188,6 +189,7 @@ class Pipeline:
                     return  # parked again, for another schema
             if not waiting:
                 del self._parked[lease]
+            self._balance()
             await self._room()
 
     def _fetched(self, task: asyncio.Task[None]) -> None:
@@ -280,6 +282,8 @@ class Pipeline:
         reason = ticket.rejections[0].reason
         self._telemetry.dead_lettered(reason, ticket.record.coordinate)
         self._settle(ticket, "dead_lettered", reason, self._now_ms())
+        if self._paused:
+            self._balance()
 
     def _settle(self, ticket: Ticket, outcome: Outcome, reason: str, now_ms: int) -> None:
         record = ticket.record
@@ -321,12 +325,12 @@ class Pipeline:
             self._assignment[lease].draining = True
         self._sender.flush()
         now = self._time()
-        deadline = now + self._drain_timeout_s if self._stop_by is None else self._stop_by
+        deadline = self._stop_by if self._stop_by < math.inf else now + self._drain_timeout_s
         self._drains.append(Drain(tuple(leases), drained, now, deadline))
         self._end_drains()
 
     def stop_within(self, timeout_s: float) -> None:
-        """The process ends: the drain that comes now has this long."""
+        """The process ends: the drain that comes now has this long, and one that is under way no longer."""
         self._stop_by = self._time() + timeout_s
 
     def _end_drains(self) -> None:
@@ -334,7 +338,8 @@ class Pipeline:
         now = self._time()
         for drain in [*self._drains]:
             left = sum(self._moving(lease) for lease in drain.leases)
-            if left and now < drain.deadline and not self._sender.nothing_can_leave(drain.deadline):
+            deadline = min(drain.deadline, self._stop_by)
+            if left and now < deadline and not self._sender.nothing_can_leave(deadline):
                 continue
             self._drains.remove(drain)
             partitions = [self._assignment[lease] for lease in drain.leases]
@@ -358,6 +363,8 @@ class Pipeline:
             partition = self._assignment.remove(lease)
             self._parked.pop(lease, None)
             self._telemetry.released(lease.topic, partition.open_count)
+        # The poll thread may have given up waiting, and fenced without our answer.
+        self._drains = [drain for drain in self._drains if not {*leases}.intersection(drain.leases)]
         self._telemetry.rebalanced("lost" if lost else "revoked", [_name(lease) for lease in leases])
         self._balance()
 
