@@ -63,9 +63,12 @@ class Stage:
 
     def prepare(self) -> None:
         """Create the topics and write every record, acknowledged."""
-        total = sum(len(record.value or b"") for record in self._work.records)
+        partitions = PARTITIONS
+        if self._broker.kind == "mock":  # it forgets what is beyond its partitions' size
+            total = sum(len(record.value or b"") for record in self._work.records)
+            partitions = max(PARTITIONS, total // PARTITION_KEEPS_BYTES + 1)
         for topic in self._topics.values():
-            self._broker.create_topic(topic, max(PARTITIONS, total // PARTITION_KEEPS_BYTES + 1))
+            self._broker.create_topic(topic, partitions)
         self._broker.create_topic(self._dead_letter_topic, 1)
         asyncio.run(self._write())
 
