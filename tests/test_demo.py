@@ -17,6 +17,10 @@ from connector.demo import Demo, Report
 from connector.model.item import Item
 from connector.pipeline import Pipeline
 from tests.cli.commandline import connector
+from tests.kept_logging import kept_logging
+
+__all__ = ["kept_logging"]
+pytestmark = pytest.mark.usefixtures("kept_logging")
 
 FEW = ("demo", "--events", "300", "--seed", "3")
 
