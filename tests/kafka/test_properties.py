@@ -65,7 +65,8 @@ def test_what_is_fetched_ahead_is_bounded(mebibytes: int) -> None:
     given = consumer_properties({}, group_id="g", client_id="c", prefetch_bytes=mebibytes << 20)
     queue = int(given["queued.max.messages.kbytes"]) << 10
     answer = int(given["fetch.max.bytes"])
-    assert queue + answer == max(2, mebibytes) << 20
+    assert queue + answer <= max(2, mebibytes) << 20
+    assert min(queue, answer) >= 1 << 20
 
 
 @pytest.mark.parametrize("given", [{}, NEW_PROTOCOL, {"partition.assignment.strategy": "roundrobin"}])

@@ -193,11 +193,17 @@ def test_a_rebalance_of_many_partitions_is_one_short_line(
     assert len(line["partitions"]) == 20
 
 
-def test_a_request_is_counted_by_verdict_and_status(telemetry: Telemetry, lines: list[EventDict]) -> None:
+def test_a_request_is_counted_by_verdict_and_status(
+    telemetry: Telemetry, lines: list[EventDict], caplog: pytest.LogCaptureFixture
+) -> None:
     """With its duration and its batch, and a line at debug only."""
+    caplog.set_level("INFO", "connector")
+    telemetry.request_done("delivered", "204", 0.0, 0, 0)
+    assert not lines
+    caplog.set_level("DEBUG", "connector")
     telemetry.request_done("delivered", "204", 0.2, 50, 40_000)
     telemetry.request_done("retry", "timeout", 30.0, 50, 40_000)
-    assert value(telemetry, "requests_total", "delivered", "204") == 1
+    assert value(telemetry, "requests_total", "delivered", "204") == 2
     assert value(telemetry, "requests_total", "retry", "timeout") == 1
     assert telemetry.metrics.histogram("request_duration_seconds").total == 30.2
     assert telemetry.metrics.histogram("batch_items").total == 100

@@ -166,7 +166,7 @@ class KafkaCluster:
         """Give every node its empty storage, all of one cluster; side by side, since each is a JVM start."""
         cluster_id = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
         users = [] if self._security is None else ["--add-scram", self._security.scram_user]
-        tool = [*self._java, "kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, *users]
+        tool = [*self._java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", *users]
         logs = {node: self._folder / str(node) / "format.log" for node in self.nodes}
         runs = {
             node: spawn([*tool, "--config", str(self._folder / str(node) / "server.properties")], log)
