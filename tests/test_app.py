@@ -136,15 +136,15 @@ async def test_a_dead_letter_topic_that_does_not_exist_makes_the_frontier_wait(
 
 
 def test_a_stop_exits_with_0_and_everything_is_committed(
-    mock_broker: MockBroker, unique: Unique, tmp_path: Path
+    real_broker: Broker, unique: Unique, tmp_path: Path
 ) -> None:
     """SIGTERM in the middle: whatever the vendor took is committed, and the next run brings the rest and not
     one of the others again."""
     events = 3000
     topic, group_id = unique("clickstream"), unique("group")
     dead_letter_topic = unique("dead-letter")
-    mock_broker.create_topic(topic, 2)
-    mock_broker.create_topic(dead_letter_topic, 1)
+    real_broker.create_topic(topic, 2)
+    real_broker.create_topic(dead_letter_topic, 1)
     options = TopsortOptions.model_validate({"currency": "EUR"})
     with SandboxThread(lambda: SandboxServer.of(Topsort, options, latency_s=0.02)) as vendor:
         settings = {
@@ -158,7 +158,7 @@ def test_a_stop_exits_with_0_and_everything_is_committed(
                 "topics": [topic],
                 "group_id": group_id,
                 "format": "json",
-                "properties": {"bootstrap.servers": mock_broker.bootstrap},
+                "properties": {"bootstrap.servers": real_broker.bootstrap},
             },
             "delivery": {"requests_per_second": 30},
             "dead_letter": {"topic": dead_letter_topic},
@@ -169,17 +169,19 @@ def test_a_stop_exits_with_0_and_everything_is_committed(
             Planned("clickstream", b"%d" % number, msgspec.json.encode(click(number)), "event")
             for number in range(events)
         ]
-        produce(mock_broker.bootstrap, records, {"clickstream": topic, "orders": topic})
+        produce(real_broker.bootstrap, records, {"clickstream": topic, "orders": topic})
         with ConnectorProcess(tmp_path, settings, "first") as first:
             wait_until(lambda: first.settled() > 200, "some are settled", 30)
             assert first.stop() == 0
         accepted = vendor.snapshot()["accepted"]
         assert isinstance(accepted, dict)
-        done = sum(committed(mock_broker, group_id, topic, number) or 0 for number in range(2))
+        done = sum(committed(real_broker, group_id, topic, number) or 0 for number in range(2))
         assert done == accepted["count"] == accepted["unique"]
         assert 200 < done < events
         with ConnectorProcess(tmp_path, settings, "second") as second:
-            wait_until(lambda: second.settled() >= events - done, "the rest is settled", 30)
+            wait_until(
+                lambda: second.settled() >= events - done, "the rest is settled", 30, tell=second.status
+            )
             assert second.stop() == 0
         accepted = vendor.snapshot()["accepted"]
         assert isinstance(accepted, dict)
