@@ -47,8 +47,8 @@ POLL_S = 0.1
 
 SLOT_WAIT_S = 0.05
 CHOKED_S = 0.5
-"""How long the loop may take no slice before we stop fetching. librdkafka has one queue for records and for
-the callbacks of a rebalance: while records wait in it, the group would wait for us."""
+"""How long the loop may take no slice before we stop fetching. From then on we poll for the callbacks of a
+rebalance alone: a poll that could bring records too would let what we hold grow."""
 
 TIDY_EVERY_S = 1.0
 DRAIN_STEP_S = 0.1
@@ -190,7 +190,8 @@ class PollThread:
             self._poll_slice()
         elif now - self._fed_at > CHOKED_S:
             self._set_choked(True)
-            self._held += self._records(self._one(0))  # callbacks; a record only if it was on its way
+            # Nothing is fetched, so this brings callbacks. If a record came after all, it is not dropped.
+            self._held += self._records(self._one(0))
         if self._fatal is not None:
             raise KafkaException(self._fatal)
 
@@ -286,7 +287,7 @@ class PollThread:
         answers: dict[str | None, dict[Lease, int]] = {}
         for place in places:
             lease = self._committing.get((place.topic, place.partition))
-            if lease is not None and lease.live:
+            if lease is not None:
                 refused = error or place.error
                 answers.setdefault(refused.str() if refused else None, {})[lease] = place.offset
         for words, told in answers.items():

@@ -64,7 +64,7 @@ class Member:
         self.commits: list[tuple[dict[Lease, int], str | None]] = []
         self.fences: list[tuple[list[Lease], bool]] = []
         self.moves: list[tuple[Lease, int]] = []
-        self.lost: dict[Lease, str] = {}
+        self.lost: list[tuple[Lease, str]] = []
         self.slices = 0
         self.joined = False
         self.failure: BaseException | None = None
@@ -210,7 +210,7 @@ class Member:
         self._happened.set()
 
     def offset_lost(self, lease: Lease, detail: str) -> None:
-        self.lost[lease] = detail
+        self.lost.append((lease, detail))
         self.assignment[lease].halted = "offset_lost"
         self._happened.set()
 

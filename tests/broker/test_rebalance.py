@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -115,6 +116,34 @@ async def test_what_is_settled_in_the_drain_is_committed_with_it(real_broker: Br
             leaving.answer(leases, drained)
             await other.has(3)
             assert {offset for _, _, offset in other.spots()} == {7, 8, 9}
+
+
+async def test_a_stop_in_the_middle_of_a_rebalance_gives_nothing_away_unfinished(
+    real_broker: Broker, unique: Unique, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """We leave the group when our last record is finished, not before: else the next owner would send newer
+    events of a key while we are still sending older ones."""
+    topic, group = unique("orders"), unique("group")
+    real_broker.create_topic(topic, partitions=2)
+    produce(real_broker, topic, 20, partitions=2)
+    async with Member(real_broker, group, topic, settles=False, answers="never") as leaving:
+        await leaving.has(20)
+        async with Member(real_broker, group, topic) as other:
+            await leaving.until(lambda: leaving.drains, "the revocation")
+            first = leaving.drains[0]
+            # From now on rounds are slow and hear nothing: the group's next word waits when we leave.
+            monkeypatch.setattr(leaving.poll, "_poll_slice", lambda: time.sleep(1))
+            leaving.answer(*first)
+            await leaving.until(lambda: leaving.fences, "the first partition to be given back")
+            await rounds(leaving, 1)
+            stop = asyncio.create_task(leaving.poll.stop(20))
+            await leaving.until(lambda: leaving.drains, "the drain of the stop")
+            (last,) = leaving.drains
+            await rounds(other, 15)
+            assert {number for _, number, _ in other.spots()} <= {lease.partition for lease in first[0]}
+            leaving.answer(*last)
+            assert await stop
+            await other.has(20)
 
 
 async def test_a_refused_last_commit_counts_as_lost(mock_broker: MockBroker, unique: Unique) -> None:
