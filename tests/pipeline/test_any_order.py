@@ -258,4 +258,4 @@ class AnyOrder(RuleBasedStateMachine):
 AnyOrder.TestCase.settings = settings(
     max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-test_whatever_happens_in_whatever_order = AnyOrder.TestCase
+TestAnyOrder = AnyOrder.TestCase
