@@ -1,0 +1,185 @@
+"""What the pages say is so: commands exist, configurations load, files and links are there.
+
+Every tracked page is read as it stands, so a new one is held to this without being named here.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from connector import __version__
+from connector.cli.main import app
+from connector.settings import from_mapping
+
+ROOT = Path(__file__).parents[1]
+
+CODE_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CODE_WORD = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+PLACE = re.compile(r"(?:connector|tests|docs|avro|bench|helm)/[\w./-]*|[A-Z]+\.md|Makefile|pyproject\.toml")
+MAKE = re.compile(r"\bmake ([a-z-]+)")
+
+LATER = {"explain": "dead letters", "dlq": "dead letters"}
+"""Commands that come later, and may not be on a page before."""
+
+
+@cache
+def tracked() -> list[str]:
+    """Every file of the repository, or of what was unpacked from it."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode == 0:
+        return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    return [
+        str(path.relative_to(ROOT))
+        for path in ROOT.rglob("*")
+        if path.is_file() and ".venv" not in path.parts
+    ]
+
+
+PAGES = sorted(name for name in tracked() if name.endswith(".md"))
+
+
+def text(page: str) -> str:
+    """A page."""
+    return (ROOT / page).read_text()
+
+
+def blocks(page: str, *languages: str) -> Iterator[str]:
+    """Its code blocks in these languages."""
+    return (body for language, body in CODE_BLOCK.findall(text(page)) if language in languages)
+
+
+def prose_words(page: str) -> Iterator[str]:
+    """What stands in `backquotes` outside of blocks."""
+    return (word for word in CODE_WORD.findall(CODE_BLOCK.sub("", text(page))))
+
+
+# ── commands ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def commands() -> list[tuple[str, str]]:
+    """Every `connector …` on a page, with the page: whole lines of blocks, and words in backquotes."""
+    found = []
+    for page in PAGES:
+        lines = [line.strip() for body in blocks(page, "", "sh", "bash") for line in body.splitlines()]
+        for line in [*lines, *prose_words(page)]:
+            if re.match(r"connector [a-z]", line):
+                found.append((page, line))
+    return found
+
+
+@pytest.mark.parametrize(("page", "line"), commands())
+def test_every_command_on_a_page_is_understood(page: str, line: str) -> None:
+    """It exists, and so does every option that it is given; nothing is run."""
+    words = shlex.split(line.partition(" > ")[0], comments=True)[1:]
+    context: Any = typer.main.get_command(app).make_context("connector", [], resilient_parsing=True)
+    while words and hasattr(context.command, "get_command"):
+        name = words.pop(0)
+        found = context.command.get_command(context, name)
+        assert found is not None, f"{page}: `{line}`: there is no {name}"
+        context = found.make_context(name, [], context, resilient_parsing=True)
+    known = {"--help", *(name for each in context.command.params for name in each.opts)}
+    for word in words:
+        if word.startswith("-"):
+            assert word.partition("=")[0] in known, f"{page}: `{line}`: there is no {word}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_make_target_on_a_page_exists(page: str) -> None:
+    """As `make help` lists them."""
+    targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
+    said = [body for body in (*blocks(page, "", "sh", "bash"), *prose_words(page)) if "make " in body]
+    for body in said:
+        for line in body.splitlines():
+            if found := MAKE.match(line.strip()):
+                assert found[1] in targets, f"{page}: make {found[1]}"
+
+
+# ── configuration ────────────────────────────────────────────────────────────────────────────────
+
+
+def configurations() -> list[tuple[str, dict[str, Any]]]:
+    """Every YAML block that is a configuration, with its page."""
+    found = [(page, yaml.safe_load(body)) for page in PAGES for body in blocks(page, "yaml", "yml")]
+    return [(page, raw) for page, raw in found if isinstance(raw, dict) and "destination" in raw]
+
+
+@pytest.mark.parametrize(("page", "raw"), configurations())
+def test_every_configuration_on_a_page_loads(page: str, raw: dict[str, Any], tmp_path: Path) -> None:
+    """With all that settings demand of one another; only the key's file is put where this test may write."""
+    if "api_key_file" in raw["destination"]:
+        key = tmp_path / "key"
+        key.write_text("a-key-for-the-page")
+        raw = {**raw, "destination": {**raw["destination"], "api_key_file": str(key)}}
+    from_mapping(raw)
+
+
+def test_the_readme_has_a_configuration() -> None:
+    """Or the test above would prove nothing about it."""
+    assert "README.md" in {page for page, _ in configurations()}
+    assert "README.md" in {page for page, _ in commands()}
+
+
+# ── links and names ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_and_file_on_a_page_exists(page: str) -> None:
+    """Relative links from where the page is, names in backquotes from the root."""
+    folder = (ROOT / page).parent
+    for link in LINK.findall(text(page)):
+        if "://" not in link and not link.startswith(("#", "mailto:")):
+            assert (folder / link.partition("#")[0]).exists(), f"{page} links to {link}"
+    for word in prose_words(page):
+        name = word.partition("::")[0]
+        if PLACE.fullmatch(name):
+            here = (ROOT / name, folder / name)
+            assert any(each.exists() for each in here), f"{page} names {name}"
+
+
+def test_the_changelog_tells_this_version() -> None:
+    """Under its number, or as what is not released yet."""
+    assert re.search(rf"^## \[(?:Unreleased|{re.escape(__version__)})\]", text("CHANGELOG.md"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", LATER)
+def test_a_command_that_comes_later_is_on_no_page(command: str) -> None:
+    """Once it is there, it leaves this list."""
+    from connector.cli.main import Commands
+
+    group = typer.main.get_command(app)
+    assert isinstance(group, Commands)
+    if group.get_command(None, command) is None:
+        assert command not in {line.split()[1] for _, line in commands()}
+
+
+# ── nothing of a workplace ───────────────────────────────────────────────────────────────────────
+
+HOSTS = ("pypi" + ".org", "pythonhosted" + ".org", "repo1.maven" + ".org", "repo.maven" + ".apache.org",
+         "registry.npmjs" + ".org", "proxy.golang" + ".org", "index.crates" + ".io")  # fmt: skip
+"""Written in two pieces, or this file would be the one that names them."""
+
+MACHINE = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+|private/tmp)/\w")
+
+
+@pytest.mark.parametrize("name", tracked())
+def test_no_file_names_an_index_host_or_a_path_of_somebodys_machine(name: str) -> None:
+    """Where packages come from is the business of whoever installs them."""
+    try:
+        content = (ROOT / name).read_text()
+    except UnicodeDecodeError:
+        return
+    for host in HOSTS:
+        assert host not in content, f"{name} names {host}"
+    found = MACHINE.search(content)
+    assert found is None, f"{name} names {found[0] if found else ''}…"
