@@ -15,6 +15,7 @@ from connector.kafka.embedded import Api, Failure
 from connector.kafka.start import NoOffsetError
 from connector.model.record import Lease
 from tests.broker.launcher.brokers import Broker, MockBroker
+from tests.broker.launcher.kafka import KafkaCluster
 from tests.broker.member import PATIENCE_S, Member, committed, produce
 
 Unique = Callable[[str], str]
@@ -249,6 +250,31 @@ async def test_a_topic_may_come_later(real_broker: Broker, unique: Unique) -> No
         await member.has(20)
         assert {topic for topic, _, _ in member.spots()} == {later, f"{later}-eu"}
         assert member.failure is None
+
+
+# ── outages ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.slow
+async def test_a_killed_broker_ends_nothing(own_broker: KafkaCluster, unique: Unique) -> None:
+    """Kafka dies and comes back: the thread lives, every record comes, and what was settled is committed."""
+    topic, group = unique("orders"), unique("group")
+    own_broker.create_topic(topic, partitions=1)
+    produce(own_broker, topic, 100)
+    patient = {"session.timeout.ms": "30000"}
+    async with Member(own_broker, group, topic, properties=patient) as member:
+        await member.has(100)
+        own_broker.kill()
+        member.poll.commit(member.assignment.to_commit())
+        await rounds(member, 5)
+        await asyncio.to_thread(own_broker.start)
+        produce(own_broker, topic, 100)
+        await member.until(
+            lambda: {offset for _, _, offset in member.spots()} >= {*range(200)}, "all records"
+        )
+        assert member.failure is None
+        assert await member.poll.stop(10)
+    assert committed(own_broker, group, topic) == 200
 
 
 # ── the end ──────────────────────────────────────────────────────────────────────────────────────
