@@ -191,6 +191,7 @@ def test_a_stop_exits_with_0_and_everything_is_committed(
 # ── private ──────────────────────────────────────────────────────────────────────────────────────
 
 PERSONAL = {
+    "opaque_id": "visitor-who-is-somebody",
     "email": "olena.secret@example.org",
     "phone": "+380501234567",
     "first_name": "Olenaprivate",
@@ -208,12 +209,12 @@ async def test_no_credential_and_no_personal_value_leaves_by_logs_metrics_status
     logs.configure("debug", "json", lines)
     key = "right-key-0123456789"
     async with Stage(mock_broker, unique, tmp_path, key=key) as stage:
-        refused = click(2, user={"opaque_id": "visitor-1", **PERSONAL})
+        refused = click(2, user=PERSONAL)
         stage.vendor.faults = Faults.parse(f"503:burst=1/3,poison:{refused['event_id']}", 1)
         await stage.write(
-            click(1, user={"opaque_id": "visitor-1", **PERSONAL}),
+            click(1, user=PERSONAL),
             refused,
-            click(3, user={"opaque_id": "visitor-1", **PERSONAL, "is_internal": "+380501234567"}),
+            click(3, user={**PERSONAL, "is_internal": "+380501234567"}),
             click(4, user="olena.secret@example.org"),
             click(5, items="Olenaprivate"),
             click(6, **{"olena.secret@example.org": "+380501234567"}),
