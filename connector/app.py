@@ -158,7 +158,11 @@ class App:
 
     async def start(self) -> None:
         """Listen, join the group, go. Raises OSError when the address for health checks can't be had."""
-        await self._health.start()
+        try:
+            await self._health.start()
+        except OSError:
+            await self._close()
+            raise
         self._log.info("listening", address=self.address, port=self._health.port)
         self._watchdog.start()
         self._tasks = [
@@ -192,13 +196,17 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._close()
+        self._watchdog.stop()
+        await self._health.close()
+        self._log.info("stopped", topics=self._status.topics())
+
+    async def _close(self) -> None:
+        """Let go of every connection but the consumer's, which is the poll thread's."""
         await self._sender.close(CLOSING_S)
         self._producer.close()
         if self._registry is not None:
             await self._registry.close()
-        self._watchdog.stop()
-        await self._health.close()
-        self._log.info("stopped", topics=self._status.topics())
 
     async def _tick(self) -> None:
         while True:

@@ -188,6 +188,22 @@ def test_a_stop_exits_with_0_and_everything_is_committed(
         assert accepted["count"] == accepted["unique"] == events
 
 
+async def test_an_address_that_is_taken_is_told_in_one_line(
+    mock_broker: MockBroker, unique: Unique, tmp_path: Path
+) -> None:
+    """Nothing starts, exit code 1, and the log says what is in the way instead of a traceback."""
+    async with Stage(mock_broker, unique, tmp_path) as stage:
+        port = int(stage.app.address.rstrip("/").rpartition(":")[2])
+        settings = {**stage.settings(), "http": {"host": "127.0.0.1", "port": port}}
+        with ConnectorProcess(tmp_path, settings, "second") as second:
+            await stage.until(lambda: not second.running, "the end of the second process")
+            (line,) = [json.loads(each) for each in second.log.read_text().splitlines()]
+            assert second.stop() == 1
+    assert line["event"] == "not_started"
+    assert line["level"] == "error"
+    assert str(port) in line["error"]
+
+
 # ── private ──────────────────────────────────────────────────────────────────────────────────────
 
 PERSONAL = {

@@ -56,8 +56,13 @@ async def _carry(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _on_signal, asked)
-    carrier = App(settings)
-    await carrier.start()
+    log = structlog.stdlib.get_logger("connector")
+    try:
+        carrier = App(settings)
+        await carrier.start()
+    except OSError as obstacle:  # an address that is taken, a secret's file that cannot be read
+        log.error("not_started", error=str(obstacle))
+        return FAILED
     ended = asyncio.ensure_future(carrier.wait())
     stop = asyncio.ensure_future(asked.wait())
     await asyncio.wait({ended, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -66,7 +71,7 @@ async def _carry(settings: Settings) -> int:
         task.cancel()
     await carrier.stop()
     if by_itself and (error := ended.exception()) is not None:
-        structlog.stdlib.get_logger("connector").error("failed", exc_info=error)
+        log.error("failed", exc_info=error)
         return FAILED
     return 0
 
