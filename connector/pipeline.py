@@ -223,7 +223,10 @@ class Pipeline:
         """A mapper may be anybody's code, and a bug in it concerns one event: that one becomes a dead letter,
         and if it concerns them all, the flood guard halts."""
         try:
-            return self._destination.map(event, now_ms)
+            result = self._destination.map(event, now_ms)
+            if isinstance(result, Mapped) and not result.items:
+                raise LookupError("mapped to no item")  # it would stay open for ever
+            return result
         except Exception as error:
             self._telemetry.mapper_failed(event.event_id, error)
             return Refused("invalid_event", f"mapper failed: {type(error).__name__}")

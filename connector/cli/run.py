@@ -60,7 +60,7 @@ async def _carry(settings: Settings) -> int:
     try:
         carrier = App(settings)
         await carrier.start()
-    except OSError as obstacle:  # an address that is taken, a secret's file that cannot be read
+    except (OSError, ValueError) as obstacle:  # a taken address, an unreadable secret, a refused property
         log.error("not_started", error=str(obstacle))
         return FAILED
     ended = asyncio.ensure_future(carrier.wait())

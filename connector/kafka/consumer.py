@@ -83,7 +83,7 @@ class PollThread:
         drain_timeout_s: float,
         logger: logging.Logger,
     ) -> None:
-        """Raises KafkaException for properties that librdkafka refuses. Connects when started."""
+        """Raises ValueError for properties that librdkafka refuses. Connects when started."""
         self.heartbeat = time.monotonic()
         """When the thread last went round (`time.monotonic`); old when it hangs."""
         self._topics = list(topics)
@@ -107,7 +107,10 @@ class PollThread:
         self._tidy_at = 0.0
         self._fatal: KafkaError | None = None
         callbacks = {"error_cb": self._on_error, "on_commit": self._on_commit, "stats_cb": self._on_stats}
-        self._consumer = Consumer({**properties, **callbacks}, logger=logger)
+        try:
+            self._consumer = Consumer({**properties, **callbacks}, logger=logger)
+        except KafkaException as refused:
+            raise ValueError(offsets.words(refused)) from None
         self._log_ends = offsets.LogEnds(self._consumer)
         self._start = Start(self._consumer, start_from, on_offset_lost, self._commit_now)
 

@@ -15,6 +15,7 @@ from typing import Protocol
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from connector.kafka.dead_letter import Letter
+from connector.kafka.offsets import words
 from connector.kafka.properties import producer_properties
 
 REPORTS_EVERY_S = 0.01
@@ -99,7 +100,11 @@ class DeadLetterProducer:
         self._producer.purge(in_queue=True, in_flight=True, blocking=False)
 
     def _connect(self) -> Producer:
-        return Producer({**self._properties, "error_cb": self._on_error}, logger=self._log)
+        """Raises ValueError for properties that librdkafka refuses."""
+        try:
+            return Producer({**self._properties, "error_cb": self._on_error}, logger=self._log)
+        except KafkaException as refused:
+            raise ValueError(words(refused)) from None
 
     def _produce(self, write: _Write) -> None:
         letter = write.letter
