@@ -155,6 +155,15 @@ class Destination(Protocol):
     def judge_probe(self, response: Response) -> Halt | bool:
         """True: healthy. False: not (yet). Halt: nothing can be sent until a person acts."""
 
+    def advice(self) -> Sequence[str]:
+        """What an operator should know before the first event, a sentence each; () as a rule. For what only
+        the vendor's account can tell: what must be switched on there, what counts double."""
+
+    @staticmethod
+    def vendor_id(item: Item) -> str:
+        """What the vendor calls this item: its id, or what stands for it where bodies carry no id of ours.
+        Demo and tests find it again in what the stand-in accepted."""
+
     @classmethod
     def sandbox(cls, options: Any) -> Sandbox:
         """The strict stand-in for this vendor."""
@@ -174,9 +183,9 @@ class SandboxRequest(msgspec.Struct, frozen=True):
 
 
 class SandboxAnswer(msgspec.Struct, frozen=True):
-    """The vendor's answer, and what it did with the request: `accepted` ids (with their order keys, None
-    where order does not matter), `ignored` ones (id, reason: silently dropped by the vendor), and why the
-    request was `refused`, if it was."""
+    """The vendor's answer, and what it did with the request: the vendor ids it `accepted` (with their order
+    keys, None where order does not matter), those it `ignored` (id, reason: silently dropped by the vendor),
+    and why the request was `refused`, if it was."""
 
     status: int
     body: bytes = b""

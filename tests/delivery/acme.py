@@ -92,6 +92,13 @@ class Acme:
             return Halt("auth", "key refused")
         return response.status == 200
 
+    def advice(self) -> Sequence[str]:
+        return ()
+
+    @staticmethod
+    def vendor_id(item: Item) -> str:
+        return item.id
+
     @classmethod
     def sandbox(cls, options: Any) -> Sandbox:
         raise NotImplementedError

@@ -257,7 +257,9 @@ class VendorConformance:
         sandbox = self.vendor.sandbox(self.options)
         items = self._some_items()
         for batch in self._batches(items):
-            assert sorted(sandbox.ids(self._arrived(batch))) == sorted(self.ids_at_vendor(batch))
+            assert sorted(sandbox.ids(self._arrived(batch))) == sorted(
+                [self.vendor.vendor_id(item) for item in batch]
+            )
         request = msgspec.structs.replace(self._arrived(items[:1]), body=b"\xff")
         assert not sandbox.ids(request)
 
@@ -293,10 +295,6 @@ class VendorConformance:
     def whole_event(self, event_type: str) -> dict[str, Any]:
         """An event of this type that has all the vendor could want."""
         return rich_event(event_type)
-
-    def ids_at_vendor(self, items: Sequence[Item]) -> list[str]:
-        """What the vendor's stand-in calls these items, where their bodies do not carry our ids."""
-        return [item.id for item in items]
 
     # ── tools ────────────────────────────────────────────────────────────────────────────────────
 
@@ -354,7 +352,9 @@ class VendorConformance:
         answer = self.vendor.sandbox(self.options).answer(self._arrived(items))
         assert answer.refused is None, (answer, [item.body for item in items])
         assert not answer.ignored
-        assert sorted(taken for taken, _ in answer.accepted) == sorted(self.ids_at_vendor(items))
+        assert sorted(taken for taken, _ in answer.accepted) == sorted(
+            self.vendor.vendor_id(item) for item in items
+        )
         assert self._judge(items, answer) == Delivered()
 
     def _judge(self, items: Sequence[Item], answer: SandboxAnswer) -> Verdict:

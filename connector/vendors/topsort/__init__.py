@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from connector.model.event import Event
 from connector.model.item import Item
 from connector.model.verdict import Halt, Verdict
+from connector.vendors import answers
 from connector.vendors.contract import MapResult, Request, Response
 from connector.vendors.topsort import mapping, verdict, wire
 from connector.vendors.topsort.sandbox import TopsortSandbox
@@ -25,7 +26,7 @@ class Topsort:
     ordering: ClassVar[Literal["none", "key"]] = "none"
     ordering_required: ClassVar[bool] = False
     events: ClassVar[Mapping[str, str]] = mapping.EVENTS
-    reasons: ClassVar[frozenset[str]] = mapping.REASONS | verdict.REASONS
+    reasons: ClassVar[frozenset[str]] = mapping.REASONS | answers.REASONS
 
     def __init__(self, options: TopsortOptions, consent: Sequence[str] | None = None) -> None:
         self.limits = wire.limits(options)
@@ -53,6 +54,13 @@ class Topsort:
 
     def judge_probe(self, response: Response) -> Halt | bool:
         return verdict.judge_probe(response)
+
+    def advice(self) -> Sequence[str]:
+        return ()
+
+    @staticmethod
+    def vendor_id(item: Item) -> str:
+        return item.id
 
     @classmethod
     def sandbox(cls, options: TopsortOptions) -> TopsortSandbox:

@@ -13,8 +13,9 @@ import msgspec
 
 from connector.model.item import Item
 from connector.model.verdict import Delivered, Halt, Reject, Retry, Split, Verdict
+from connector.vendors.answers import by_status, refused, stated_wait_s
 from connector.vendors.contract import Response
-from connector.vendors.formats import date_ms, number, retry_after_s
+from connector.vendors.formats import date_ms, number
 
 WAIT_MIN_S, WAIT_MAX_S = 1.0, 300.0
 """Bounds of a wait that the vendor names: the header has no published form, so we trust it this far."""
@@ -22,28 +23,10 @@ WAIT_MIN_S, WAIT_MAX_S = 1.0, 300.0
 CLOCK_SKEW_MS = 300_000
 CLOCK_SKEW_RETRY_S = 5.0
 
-DETAIL_CHARS_MAX = 500
 ERRORS_MAX = 20
 """Error objects of one answer that we read. More say nothing more."""
 
-_HALTS = {
-    401: "auth",
-    403: "auth",
-    404: "not_found",
-    405: "wrong_method",
-    415: "wrong_media_type",
-    **{status: f"http_{status}" for status in (402, 407, 410, 426)},  # account, proxy or retired endpoint
-}
-_RETRIES = {408: "timeout", 425: "server_error"}
-_REFUSALS = {400: "vendor_rejected", 422: "vendor_rejected", 413: "payload_too_large"}
-
 _RETRY_CODES = frozenset({"internal_server_error", "request_canceled"})
-
-REASONS = frozenset(
-    {"vendor_rejected_5xx", *_REFUSALS.values()}
-    | {f"http_{n}" for n in range(400, 500) if n not in {*_HALTS, *_RETRIES, *_REFUSALS, 429}}
-)
-"""Why the vendor can make a record a dead letter. `vendor_rejected_5xx` is proven by the sender."""
 
 
 def judge(items: Sequence[Item], response: Response, now_ms: int) -> Verdict:
@@ -69,35 +52,23 @@ def judge(items: Sequence[Item], response: Response, now_ms: int) -> Verdict:
                                               after that as 400
     """
     status = response.status
-    if status is None:
-        return Retry(response.silence or "connection")
-    if 200 <= status < 300:
-        return Delivered()
-    if 300 <= status < 400:
-        return Halt("unexpected_redirect", str(status))
-    if not 400 <= status < 600:
-        return Retry("connection")  # no final answer of HTTP: a broken response
+    if status is None or not 400 <= status < 600:
+        return by_status(response)
     errors = list(_errors(response.body))
     codes = {code for code, _ in errors}
     if "invalid_api_key" in codes:
         return Halt("auth", f"{status} invalid_api_key")
     if "empty_request" in codes:
         return Halt("empty_request", f"{status} empty_request")
-    if status == 429:
-        return Retry("throttled", _stated_wait_s(response, now_ms))
-    if codes & _RETRY_CODES:
-        return Retry("server_error")
-    if "invalid_event_time" in codes:
-        if any(now_ms - item.at_ms < CLOCK_SKEW_MS for item in items):
-            return Retry("clock_skew", CLOCK_SKEW_RETRY_S)
-        return _refused(items, "vendor_rejected", errors)
-    if status in _HALTS:
-        return Halt(_HALTS[status], str(status))
-    if status in _RETRIES:
-        return Retry(_RETRIES[status])
-    if status >= 500:
-        return Retry("server_error")
-    return _refused(items, _REFUSALS.get(status, f"http_{status}"), errors)
+    if status != 429:
+        if codes & _RETRY_CODES:
+            return Retry("server_error")
+        if "invalid_event_time" in codes:
+            if any(now_ms - item.at_ms < CLOCK_SKEW_MS for item in items):
+                return Retry("clock_skew", CLOCK_SKEW_RETRY_S)
+            return refused(items, "vendor_rejected", _words(errors))
+    verdict = by_status(response, _stated_wait_s(response, now_ms))
+    return refused(items, verdict.reason, _words(errors)) if isinstance(verdict, Reject) else verdict
 
 
 def judge_probe(response: Response) -> Halt | bool:
@@ -120,11 +91,8 @@ def judge_probe(response: Response) -> Halt | bool:
             return False
 
 
-def _refused(items: Sequence[Item], reason: str, errors: Sequence[tuple[str, str]]) -> Split | Reject:
-    if len(items) > 1:
-        return Split()
-    detail = "; ".join(": ".join(filter(None, error)) for error in errors)
-    return Reject(reason, detail[:DETAIL_CHARS_MAX])
+def _words(errors: Sequence[tuple[str, str]]) -> str:
+    return "; ".join(": ".join(filter(None, error)) for error in errors)
 
 
 def _errors(body: bytes) -> Iterator[tuple[str, str]]:
@@ -144,9 +112,10 @@ def _errors(body: bytes) -> Iterator[tuple[str, str]]:
 
 def _stated_wait_s(response: Response, now_ms: int) -> float | None:
     """The wait that the answer names, within bounds; None when it names none that we can read."""
-    wait_s = retry_after_s(response.headers.get("retry-after"), now_ms)
-    if wait_s is None:
-        wait_s = _reset_s(response.headers.get("x-ratelimit-reset"), now_ms)
+    wait_s = stated_wait_s(response, now_ms, least_s=WAIT_MIN_S, most_s=WAIT_MAX_S)
+    if wait_s is not None:
+        return wait_s
+    wait_s = _reset_s(response.headers.get("x-ratelimit-reset"), now_ms)
     return None if wait_s is None else min(max(wait_s, WAIT_MIN_S), WAIT_MAX_S)
 
 

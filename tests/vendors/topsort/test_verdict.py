@@ -8,8 +8,9 @@ import pytest
 
 from connector.model.item import Item
 from connector.model.verdict import Halt, Reject, Retry, Split
+from connector.vendors.answers import DETAIL_CHARS_MAX
 from connector.vendors.contract import Response
-from connector.vendors.topsort.verdict import DETAIL_CHARS_MAX, judge, judge_probe
+from connector.vendors.topsort.verdict import judge, judge_probe
 
 NOW_MS = 1_795_010_587_000
 
