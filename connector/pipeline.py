@@ -153,7 +153,7 @@ class Pipeline:
         """Decode and pass on; False when the partition must wait for a schema first."""
         match self._decoder.decode(ticket.record):
             case Tombstone():
-                self._settle(ticket, "skipped", "tombstone", now_ms)
+                self._skip(ticket, "tombstone", now_ms)
             case Undecodable(reason, detail):
                 self._refuse(ticket, reason, detail)
             case NeedSchema(schema_id):
@@ -206,6 +206,7 @@ class Pipeline:
             self._telemetry.adjusted(kind)
         match result:
             case Mapped(items):
+                self._flood.mapped()
                 ticket.open = len(items)
                 cost = 0
                 for item in items:
@@ -215,7 +216,7 @@ class Pipeline:
                 self._assignment[ticket.record.lease].add_bytes(cost)
                 self._sender.submit(items)
             case Skipped(reason):
-                self._settle(ticket, "skipped", reason, now_ms)
+                self._skip(ticket, reason, now_ms)
             case Refused(reason, path):
                 self._refuse(ticket, reason, path)
 
@@ -260,22 +261,27 @@ class Pipeline:
     def _settled_items(self, ticket: Ticket) -> None:
         """The last item of a record was settled."""
         if ticket.rejections:
-            self._dead_letter(ticket)
-        else:
+            self._dead_letter(ticket, self._flood.admit_rejected)
+        elif ticket.record.lease.live:
+            self._flood.delivered()
             self._settle(ticket, "delivered", "", self._now_ms())
+
+    def _skip(self, ticket: Ticket, reason: str, now_ms: int) -> None:
+        self._flood.skipped()
+        self._settle(ticket, "skipped", reason, now_ms)
 
     def _refuse(self, ticket: Ticket, reason: str, detail: str) -> None:
         ticket.rejections = (Rejection(reason, detail),)
-        self._dead_letter(ticket)
+        self._dead_letter(ticket, self._flood.admit_refused)
 
-    def _dead_letter(self, ticket: Ticket) -> None:
+    def _dead_letter(self, ticket: Ticket, admit: Callable[[], bool]) -> None:
         """Write the record aside; it is settled when Kafka has acknowledged it.
 
         The record that would make it a flood stays open, and so does every one after it: somebody must look.
         """
         if not ticket.record.lease.live:
             return
-        if self._halted == "dead_letter_flood" or not self._flood.admit(rejected=True):
+        if self._halted == "dead_letter_flood" or not admit():
             reason = ticket.rejections[0].reason
             self._sender.halt("dead_letter_flood", f"too many records are refused, the last with {reason}")
             return
@@ -293,8 +299,6 @@ class Pipeline:
         lease = record.lease
         if not lease.live:
             return
-        if outcome != "dead_lettered":
-            self._flood.admit(rejected=False)
         self._assignment[lease].settle(record.offset, ticket.cost)
         self._telemetry.settled(lease.topic, outcome, reason)
         self._telemetry.delivery_delayed((now_ms - record.timestamp_ms) / 1000)

@@ -143,6 +143,22 @@ def test_the_flood_halts_before_the_record_too_many() -> None:
     virtual_time.run(story())
 
 
+def test_a_slow_vendor_makes_no_flood_of_a_few_bad_records() -> None:
+    """A fresh start on a backlog of which every tenth record is broken: the bad ones have their fate at once,
+    the good ones when the vendor has answered, and still only a tenth is lost."""
+
+    async def story() -> None:
+        async with Rig(flood=FloodGuard(0.5, 200), latency_s=2.0) as rig:
+            lease = rig.assign()
+            for start in range(0, 2_000, 500):
+                values = [in_json(n) if n % 10 else b"\xff" for n in range(start, start + 500)]
+                rig.poll(lease, *values)
+            await soon(lambda: rig.books() == {"delivered": 1_800, "dead_lettered": 200})
+            assert rig.telemetry.halt_reason is None
+
+    virtual_time.run(story())
+
+
 def test_a_flood_ends_with_a_restart_only() -> None:
     """No probe, no hour of waiting and no number of good records lets it go on: somebody must look."""
 
