@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from connector.delivery.flood import FloodGuard
 from connector.vendors.contract import Response
 from tests.delivery import virtual_time
-from tests.delivery.acme import Answer
+from tests.delivery.acme import LIMITS, Answer
 from tests.pipeline.rig import Rig, event_id, in_json, item_ids
 from tests.pipeline.waiting import soon
 
@@ -148,7 +150,8 @@ def test_a_slow_vendor_makes_no_flood_of_a_few_bad_records() -> None:
     the good ones when the vendor has answered, and still only a tenth is lost."""
 
     async def story() -> None:
-        async with Rig(flood=FloodGuard(0.5, 200), latency_s=2.0) as rig:
+        limits = msgspec.structs.replace(LIMITS, items_max=50, body_bytes_max=1 << 20)
+        async with Rig(flood=FloodGuard(0.5, 200), limits=limits, latency_s=2.0) as rig:
             lease = rig.assign()
             for start in range(0, 2_000, 500):
                 values = [in_json(n) if n % 10 else b"\xff" for n in range(start, start + 500)]
