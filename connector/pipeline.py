@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
-from connector.codec.decoder import Decoder, NeedSchema, Tombstone, Undecodable
+from connector.codec.decoder import Decoded, Decoder, NeedSchema, Tombstone, Undecodable
 from connector.codec.registry import Registry
 from connector.delivery.flood import FloodGuard
 from connector.delivery.sender import Sender
@@ -80,6 +80,8 @@ class Pipeline:
         self._arrived = asyncio.Event()
         self._parked: dict[Lease, deque[Ticket]] = {}
         self._fetching: dict[int, asyncio.Task[None]] = {}
+        self._writing: Counter[Lease] = Counter()
+        """Dead letters that Kafka has not acknowledged yet."""
         self._stop_by = math.inf
         self.joined = False
         """In the group, with or without a partition."""
@@ -151,7 +153,7 @@ class Pipeline:
 
     def _decode(self, ticket: Ticket, now_ms: int) -> bool:
         """Decode and pass on; False when the partition must wait for a schema first."""
-        match self._decoder.decode(ticket.record):
+        match self._ask_decoder(ticket.record):
             case Tombstone():
                 self._skip(ticket, "tombstone", now_ms)
             case Undecodable(reason, detail):
@@ -162,6 +164,15 @@ class Pipeline:
             case event:
                 self._map(ticket, event, now_ms)
         return True
+
+    def _ask_decoder(self, record: Record) -> Decoded:
+        """Any bytes may come, and libraries read them: what none of us foresaw concerns one record, and must
+        not end the process at every start."""
+        try:
+            return self._decoder.decode(record)
+        except Exception as error:
+            self._telemetry.decoder_failed(record.coordinate, error)
+            return Undecodable("undecodable", f"decoder failed: {type(error).__name__}")
 
     def _park(self, ticket: Ticket, schema_id: int) -> None:
         """The registry must be asked: the whole partition waits, so that its order is kept."""
@@ -174,23 +185,32 @@ class Pipeline:
         assert self._registry is not None, "a decoder without a registry never asks for a schema"
         await self._registry.fetch(schema_id)
         del self._fetching[schema_id]
-        for lease in [*self._parked]:
-            await self._unpark(lease)
+        await self._unpark()
 
-    async def _unpark(self, lease: Lease) -> None:
-        """Go on where the partition was parked. What it polls meanwhile still queues up behind."""
-        waiting = self._parked.get(lease)
-        while waiting is not None and self._parked.get(lease) is waiting:
-            if self._assignment[lease].draining:
-                return
-            now_ms = self._now_ms()
-            for _ in range(min(DECODE_SLICE, len(waiting))):
-                if not self._decode(waiting.popleft(), now_ms):
-                    return  # parked again, for another schema
-            if not waiting:
-                del self._parked[lease]
+    async def _unpark(self) -> None:
+        """Go on where partitions were parked, a slice of each in turn. What they poll meanwhile still queues
+        up behind."""
+        turn = deque(self._parked)
+        while turn:
+            lease = turn.popleft()
+            if self._go_on(lease):
+                turn.append(lease)
             self._balance()
             await self._room()
+
+    def _go_on(self, lease: Lease) -> bool:
+        """One slice of what is parked; True when more of it may follow."""
+        waiting = self._parked.get(lease)
+        if waiting is None or self._assignment[lease].draining:
+            return False
+        now_ms = self._now_ms()
+        for _ in range(min(DECODE_SLICE, len(waiting))):
+            if not self._decode(waiting.popleft(), now_ms):
+                return False  # parked again, for another schema
+        if waiting:
+            return True
+        del self._parked[lease]
+        return False
 
     def _fetched(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -285,9 +305,12 @@ class Pipeline:
             reason = ticket.rejections[0].reason
             self._sender.halt("dead_letter_flood", f"too many records are refused, the last with {reason}")
             return
+        self._writing[ticket.record.lease] += 1
         self._dead_letters.write(ticket, lambda: self._dead_lettered(ticket))
 
     def _dead_lettered(self, ticket: Ticket) -> None:
+        if self._writing[ticket.record.lease]:
+            self._writing[ticket.record.lease] -= 1
         reason = ticket.rejections[0].reason
         self._telemetry.dead_lettered(reason, ticket.record.coordinate)
         self._settle(ticket, "dead_lettered", reason, self._now_ms())
@@ -346,7 +369,7 @@ class Pipeline:
         for drain in [*self._drains]:
             left = sum(self._moving(lease) for lease in drain.leases)
             deadline = min(drain.deadline, self._stop_by)
-            if left and now < deadline and not self._sender.nothing_can_leave(deadline):
+            if left and now < deadline and self._can_settle(drain.leases, deadline):
                 continue
             self._drains.remove(drain)
             partitions = [self._assignment[lease] for lease in drain.leases]
@@ -360,6 +383,15 @@ class Pipeline:
         self._drain_timer = None
         self._end_drains()
 
+    def _can_settle(self, leases: Sequence[Lease], deadline: float) -> bool:
+        """Whether anything of these may still get its outcome here: what is on the wire, or on its way to the
+        dead-letter topic, does so even when nothing else can leave."""
+        return (
+            not self._sender.nothing_can_leave(deadline)
+            or self._sender.carries(leases)
+            or any(self._writing[lease] for lease in leases)
+        )
+
     def _moving(self, lease: Lease) -> int:
         """Open records of a partition that can still be finished here: not those that wait for a schema."""
         return self._assignment[lease].open_count - len(self._parked.get(lease, ()))
@@ -369,6 +401,7 @@ class Pipeline:
         for lease in leases:
             partition = self._assignment.remove(lease)
             self._parked.pop(lease, None)
+            self._writing.pop(lease, None)
             self._telemetry.released(lease.topic, partition.open_count)
         # The poll thread may have given up waiting, and fenced without our answer.
         self._drains = [drain for drain in self._drains if not {*leases}.intersection(drain.leases)]

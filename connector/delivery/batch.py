@@ -8,6 +8,7 @@ from __future__ import annotations
 from connector.delivery.poison import POISON, SPLIT_ANYWAY, THROTTLED_ALONE, Suspicion, Tally
 from connector.delivery.splitter import Tree
 from connector.model.item import Item
+from connector.model.record import Lease
 from connector.vendors.contract import Response
 
 BODY_KEPT = 1024
@@ -114,9 +115,14 @@ def live_only(items: list[Item]) -> list[Item]:
     return items if all(map(_is_live, items)) else [item for item in items if _is_live(item)]
 
 
-def _is_live(item: Item) -> bool:
+def lease_of(item: Item) -> Lease:
+    """The lease of the record that this item came from."""
     assert item.ticket is not None, "the pipeline gives every item its ticket"
-    return item.ticket.record.lease.live
+    return item.ticket.record.lease
+
+
+def _is_live(item: Item) -> bool:
+    return lease_of(item).live
 
 
 def _share_a_key(first: list[Item], second: list[Item]) -> bool:

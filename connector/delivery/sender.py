@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from random import Random
 from typing import assert_never
 
 import msgspec
 
 from connector.delivery.backlog import Backlog
-from connector.delivery.batch import BODY_KEPT, Batch, live_only
+from connector.delivery.batch import BODY_KEPT, Batch, lease_of, live_only
 from connector.delivery.batcher import NEVER, Batcher
 from connector.delivery.outlet import Outlet, Report, SenderStatus, Wire
 from connector.delivery.pace import FAILURES, Pace
 from connector.model.item import Item, Rejection
+from connector.model.record import Lease
 from connector.model.verdict import Delivered, Halt, Partial, Reject, Retry, Split, Verdict
 from connector.vendors.contract import Destination, Limits, Response
 
@@ -80,6 +81,7 @@ class Sender:
         self._failed_last: Batch | None = None
         self._halted: _Halted | None = None
         self._in_flight = 0
+        self._on_the_wire: set[Batch] = set()
         self._limit_told = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._roomy = asyncio.Event()
@@ -123,9 +125,20 @@ class Sender:
         self._pump()
 
     def nothing_can_leave(self, deadline: float) -> bool:
-        """Whether waiting until `deadline` (loop time) is pointless: halted, the vendor is down, or the gate
-        stays closed beyond it."""
-        return self._is_halted() or self._pace.breaker != "closed" or self._pace.gate_until > deadline
+        """Whether no other request will leave until `deadline` (loop time): halted, broken, the vendor is
+        down, or the gate stays closed beyond it."""
+        return (
+            self._closed
+            or self._is_halted()
+            or self._pace.breaker != "closed"
+            or self._pace.gate_until > deadline
+        )
+
+    def carries(self, leases: Collection[Lease]) -> bool:
+        """Whether a request with something of these partitions is on the wire: its answer may settle it."""
+        if self._closed:
+            return False
+        return any(lease_of(item) in leases for batch in self._on_the_wire for item in batch.items)
 
     def halt(self, reason: str, detail: str) -> None:
         """Stop sending until the process is restarted. What is in flight still counts. The first call tells
@@ -274,7 +287,9 @@ class Sender:
         batch.attempts += 1
         sent_at = self._time()
         began = time.perf_counter()  # uvloop's clock counts milliseconds, a good answer may take less
+        self._on_the_wire.add(batch)
         response = await self._transport.send(request)
+        self._on_the_wire.discard(batch)
         took_s = time.perf_counter() - began
         now = self._time()
         items = len(batch.items)
@@ -379,11 +394,12 @@ class Sender:
     async def _probe(self, batch: Batch) -> None:
         """The breaker is half-open: the destination's own probe first, if it has one, then the batch."""
         answer = await self._ask_vendor()
-        if answer is None or answer is True:
+        # While we asked, its partitions may have been taken away, or the flood guard may have said stop.
+        if (answer is None or answer is True) and not self._is_halted() and batch.drop_fenced():
             await self._send(batch, probing=True)
             return
         self._backlog.put_back(batch)
-        self._pace.probe_answered(isinstance(answer, Halt), self._time())
+        self._pace.probe_answered(answer is True or isinstance(answer, Halt), self._time())
         self._tell_breaker()
         if isinstance(answer, Halt):
             self._halt(answer, final=False)
@@ -441,6 +457,9 @@ class Sender:
         batch = self._next_batch(self._time(), probing=True)
         if batch is None:
             return True  # nothing to find out with: the next batch will tell, alone, since the limit restarts
+        if self._is_final():  # on the way to it, one record too many was refused
+            self._backlog.put_back(batch)
+            return False
         self._in_flight += 1
         verdict = await self._send(batch)
         self._in_flight -= 1

@@ -22,7 +22,7 @@ REPEAT_S = 30.0
 """A warning that comes again and again is written this often: enough to see that it goes on."""
 REPEAT_KEYS_MAX = 512
 
-MAPPER_FRAMES = 3
+BUG_FRAMES = 3
 PARTITIONS_SHOWN = 20
 """Partitions named in one log line."""
 
@@ -125,13 +125,20 @@ class Telemetry:
         """A mapper changed something that does not change the outcome."""
         self._adjustments.add((kind,))
 
+    def decoder_failed(self, coordinate: str, error: Exception) -> None:
+        """A decoder has a bug; its record becomes a dead letter."""
+        self._failed("decoder_failed", error, record=coordinate)
+
     def mapper_failed(self, event_id: str, error: Exception) -> None:
-        """A mapper has a bug; its event becomes a dead letter. We tell where the bug is, never what the event
-        held: an exception's text may quote it."""
-        frames = traceback.extract_tb(error.__traceback__)[-MAPPER_FRAMES:]
+        """A mapper has a bug; its event becomes a dead letter."""
+        self._failed("mapper_failed", error, event_id=event_id)
+
+    def _failed(self, happening: str, error: Exception, **which: str) -> None:
+        """We tell where the bug is, never what the event held: an exception's text may quote it."""
+        frames = traceback.extract_tb(error.__traceback__)[-BUG_FRAMES:]
         where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
         kind = type(error).__name__
-        self._warn("mapper_failed", kind, error=kind, event_id=event_id, where=" < ".join(reversed(where)))
+        self._warn(happening, kind, error=kind, **which, where=" < ".join(reversed(where)))
 
     def dead_lettered(self, reason: str, coordinate: str) -> None:
         """A record became a dead letter."""

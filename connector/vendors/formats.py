@@ -182,6 +182,9 @@ def retry_after_s(value: str | None, now_ms: int) -> float | None:
 # ── addresses ────────────────────────────────────────────────────────────────────────────────────
 
 
+_NO_PLACES = frozenset({"about", "blob", "data", "javascript", "mailto", "sms", "tel"})
+
+
 def cut_query(value: str) -> str:
     """The address up to its query and fragment, where personal data likes to travel."""
     return value.partition("#")[0].partition("?")[0]
@@ -190,17 +193,20 @@ def cut_query(value: str) -> str:
 def url_path(value: str | None) -> str | None:
     """The path of a path, web address or deep link, without query and fragment; None when absent.
 
-    A web address without a path means `/`. A deep link has no host worth the name: everything behind
-    `://` is its path (`shop://cart` → `/cart`).
+    A web address without a path means `/`, also one that leaves its scheme to the page (`//shop.example`). A
+    deep link has no host worth the name: everything behind `://` is its path (`shop://cart` → `/cart`). What
+    names a person or a program instead of a place (`mailto:`) has no path.
     """
     if value is None:
         return None
     value = cut_query(value).strip()
+    if value.startswith("//"):
+        value = f"https:{value}"
     if not value or value[0] == "/":
         return value or None
     scheme, separator, rest = value.partition("://")
     if not separator:
-        return value
+        return None if value.partition(":")[0].lower() in _NO_PLACES else value
     if scheme.lower() in ("http", "https"):
         rest = rest.partition("/")[2]
     return "/" + rest.lstrip("/")

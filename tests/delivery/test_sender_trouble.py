@@ -9,10 +9,12 @@ import msgspec
 import pytest
 
 from connector.model.item import Item
-from connector.vendors.contract import ProbePolicy, Response
+from connector.model.record import Lease
+from connector.vendors.contract import ProbePolicy, Response, RetryPolicy
 from tests.delivery.acme import LIMITS, Acme, item
 from tests.delivery.rig import Rig
 from tests.delivery.virtual_time import run
+from tests.pipeline.waiting import soon
 
 OK = Response(200)
 DOWN = Response(503)
@@ -329,6 +331,74 @@ def test_a_flood_during_a_halt_keeps_the_halt_when_the_key_works_again(after_s: 
         assert len(rig.wire.sent) == sent
         assert [reason for reason, _ in rig.outcomes.halts] == ["auth", "dead_letter_flood"]
         assert rig.outcomes.resumes == 0
+
+    run(main())
+
+
+def test_a_flood_while_a_batch_is_chosen_for_the_trial_sends_nothing() -> None:
+    """Halted by a refused key, the next try finds a batch that is proven poison, and its rejection is one too
+    many: what would have been tried instead stays."""
+
+    async def main() -> None:
+        keys = {"old": True}
+        luck = iter([DOWN, OK])
+
+        def answer(ids: list[str]) -> Response:
+            if "bad" in ids:
+                return Response(500)
+            if "unlucky" in ids:
+                return next(luck)
+            return OK if keys["old"] else Response(401)
+
+        rig = Rig(
+            answer,
+            limits=msgspec.structs.replace(LIMITS, items_max=1, retry=RetryPolicy(2.0, 5.0, "upward")),
+            max_in_flight=1,
+        )
+        rig.outcomes.on_rejection = lambda: rig.sender.halt("dead_letter_flood", "too many")
+        rig.sender.submit([item("bad")])
+        number = 0
+        while (sent_at := rig.sent_with("bad"))[-1:] <= [60.1]:
+            number += 1
+            rig.sender.submit([item(f"good {number}")])
+            await asyncio.sleep(0.2)
+        # Who failed last is never the trial if another waits, so that is somebody else.
+        rig.sender.submit([item("unlucky")])
+        await asyncio.sleep(3.0)
+        assert len(rig.sent_with("unlucky")) == 2
+        assert len(rig.sent_with("bad")) == len(sent_at)
+        assert len(sent_at) >= 6
+        assert not rig.outcomes.rejections
+        keys["old"] = False
+        lease = Lease("clicks", 1, 1)
+        rig.sender.submit([item("refused", lease=lease), item("waiting")])
+        await asyncio.sleep(1)
+        assert rig.outcomes.halts == [("auth", "key refused")]
+        lease.live = False
+        sent = len(rig.wire.sent)
+        await asyncio.sleep(120)
+        assert [reason for reason, _ in rig.outcomes.halts] == ["auth", "dead_letter_flood"]
+        assert len(rig.wire.sent) == sent
+
+    run(main())
+
+
+def test_what_was_taken_away_while_the_vendor_was_asked_is_not_sent() -> None:
+    """The breaker's probe takes its time, and a rebalance does not wait for it."""
+
+    async def main() -> None:
+        rig = Rig(lambda ids: OK if ids == ["probe"] else DOWN, destination=Acme(probes=True))
+        batch = items(1)
+        rig.sender.submit(batch)
+        await soon(lambda: rig.sender.snapshot().breaker == "half_open")
+        sent = len(rig.wire.sent)
+        assert batch[0].ticket is not None
+        batch[0].ticket.record.lease.live = False
+        try:
+            await asyncio.sleep(300)
+            assert all(ids == ["probe"] for _, ids in rig.wire.sent[sent:])
+        finally:
+            batch[0].ticket.record.lease.live = True
 
     run(main())
 

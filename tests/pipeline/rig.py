@@ -196,8 +196,9 @@ class Rig:
         self.assignment = Assignment()
         self.destination = Shop()
         self.registry = Registry(self.schemas, self.telemetry, Random(1))
+        self.decoder = Decoder("auto", self.registry)
         self.pipeline = Pipeline(
-            decoder=Decoder("auto", self.registry),
+            decoder=self.decoder,
             registry=self.registry,
             destination=self.destination,
             assignment=self.assignment,

@@ -10,7 +10,7 @@ import pytest
 from connector.pipeline import DRAIN_TICK_S
 from connector.vendors.contract import Response
 from tests.delivery import virtual_time
-from tests.pipeline.rig import Rig, in_json
+from tests.pipeline.rig import Rig, event_id, in_json
 from tests.pipeline.waiting import soon
 
 
@@ -74,6 +74,66 @@ def test_a_drain_ends_at_once_when_nothing_can_leave() -> None:
             assert rig.revoke(lease).result(timeout=0) == {lease: 0}
 
     virtual_time.run(story())
+
+
+def test_what_is_on_the_wire_is_waited_for_even_when_nothing_else_can_leave() -> None:
+    """A halt ends sending, not listening: the answer to come settles its record, which the next owner would
+    send again. What waits behind it can't leave, and is not waited for."""
+
+    async def story() -> None:
+        async with Rig(lambda ids: Response(200 if event_id(1) in ids[0] else 401), max_in_flight=2) as rig:
+            slow, refused = rig.assign(), rig.assign(1)
+            rig.wire.latency_s = 3
+            rig.poll(slow, in_json(1))
+            await soon(lambda: rig.wire.in_flight == 1)
+            rig.wire.latency_s = 0.05
+            rig.poll(refused, in_json(2))
+            await soon(lambda: rig.telemetry.halt_reason == "auth")
+            rig.poll(slow, in_json(3))
+            assert rig.revoke(refused).result(timeout=0) == {refused: 0}
+            drained = rig.revoke(slow)
+            assert not drained.done()
+            await soon(drained.done, within_s=4)
+            assert drained.result() == {slow: 1}
+
+    virtual_time.run(story())
+
+
+def test_a_dead_letter_on_its_way_is_waited_for_even_when_nothing_else_can_leave() -> None:
+    """Kafka's acknowledgement settles it, whatever the vendor says."""
+
+    async def story() -> None:
+        async with Rig(lambda ids: Response(401)) as rig:
+            rig.topic.acknowledges = False
+            lease = rig.assign()
+            rig.poll(lease, b"\xff", in_json(1))
+            await soon(lambda: rig.telemetry.halt_reason == "auth")
+            drained = rig.revoke(lease)
+            assert not drained.done()
+            rig.topic.acknowledge()
+            await soon(drained.done, within_s=1)
+            assert drained.result() == {lease: 1}
+
+    virtual_time.run(story())
+
+
+def test_nobody_waits_for_a_sender_that_a_bug_has_broken() -> None:
+    """The process ends because of it, and what is open is the next run's."""
+
+    async def story() -> None:
+        rig = Rig(lambda ids: Response(200))
+        async with rig:
+            lease = rig.assign()
+            with mock.patch.object(rig.destination, "judge", side_effect=ZeroDivisionError("a bug")):
+                rig.poll(lease, in_json(1))
+                await soon(lambda: bool(rig.wire.sent))
+                await asyncio.sleep(1)
+            drained.append(rig.revoke(lease).done())
+
+    drained: list[bool] = []
+    with pytest.raises(ZeroDivisionError):
+        virtual_time.run(story())
+    assert drained == [True]
 
 
 def test_a_draining_partition_is_fed_no_more() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from unittest import mock
 
 import msgspec
+from structlog.testing import capture_logs
 
 from connector.delivery.flood import FloodGuard
+from connector.model.record import Record
 from connector.vendors.contract import Response
 from tests.delivery import virtual_time
 from tests.delivery.acme import LIMITS, Answer
@@ -44,6 +47,28 @@ def test_a_tombstone_is_skipped() -> None:
             await soon(lambda: rig.books() == {"skipped": 1})
             assert rig.telemetry.outcomes() == {"skipped": {"tombstone": 1}}
             assert rig.partition(lease).frontier.commit_offset == 1
+
+    virtual_time.run(story())
+
+
+def test_bytes_that_break_a_decoder_cost_one_record() -> None:
+    """A bug that one record meets would otherwise meet it again at every start. What it held is not told."""
+
+    async def story() -> None:
+        async with Rig() as rig:
+            decode = rig.decoder.decode
+
+            def fragile(record: Record) -> object:
+                if record.offset == 1:
+                    raise ZeroDivisionError("personal")
+                return decode(record)
+
+            with mock.patch.object(rig.decoder, "decode", fragile), capture_logs() as logs:
+                rig.poll(rig.assign(), in_json(1), in_json(2), in_json(3))
+                await soon(lambda: rig.books() == {"delivered": 2, "dead_lettered": 1})
+            assert rig.topic.reasons == {1: "undecodable"}
+            assert [line["event"] for line in logs].count("decoder_failed") == 1
+            assert "personal" not in str(logs)
 
     virtual_time.run(story())
 

@@ -146,6 +146,22 @@ def test_a_long_wait_ends_in_slices() -> None:
     virtual_time.run(story())
 
 
+def test_partitions_that_waited_go_on_side_by_side() -> None:
+    """A long one does not hold a short one up."""
+
+    async def story() -> None:
+        async with Rig() as rig:
+            long, short = rig.assign(), rig.assign(1)
+            rig.poll(long, *(framed(7, number) for number in range(10 * DECODE_SLICE)))
+            rig.poll(short, framed(7, 99_999))
+            await soon(lambda: rig.books() == {"in_flight": 10 * DECODE_SLICE + 1})
+            rig.schemas.register(7)
+            await soon(lambda: rig.books() == {"delivered": 10 * DECODE_SLICE + 1}, within_s=3600)
+            assert rig.sent.index(ids(99_999)[0]) <= 2 * DECODE_SLICE
+
+    virtual_time.run(story())
+
+
 def test_a_bug_on_the_way_back_from_the_registry_ends_the_process() -> None:
     """A partition must not wait for ever for what died unseen."""
 

@@ -249,6 +249,20 @@ def test_a_path_has_no_host_query_or_fragment(value: str | None, expected: str |
     assert url_path(value) == expected
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("//shop.example/c/1?q=x", "/c/1"),
+        ("//shop.example", "/"),
+        ("mailto:jo@example.com", None),
+        ("tel:+1", None),
+    ],
+)
+def test_a_host_or_a_person_is_no_path(value: str, expected: str | None) -> None:
+    """An address without a scheme still has a host, and a mail address is personal."""
+    assert url_path(value) == expected
+
+
 def test_the_placeholder_list_is_in_lower_case() -> None:
     """It is compared with lowered text."""
     assert all(word == word.lower() for word in formats.PLACEHOLDERS)
