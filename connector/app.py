@@ -62,6 +62,7 @@ class App:
         options = typed_options(name, settings.destination.options)
         self.destination = DESTINATIONS[name](options, settings.delivery.consent)
         limits = _limits(settings, self.destination.limits)
+        ordering = settings.delivery.ordering or self.destination.ordering
         memory = settings.limits.memory_mib << 20
         prefetch = int(memory * PREFETCH_SHARE)
         self._budget_bytes = memory - prefetch
@@ -92,6 +93,7 @@ class App:
             flood=FloodGuard(settings.dead_letter.flood_ratio, settings.dead_letter.flood_window),
             telemetry=self.telemetry,
             drain_timeout_s=settings.limits.drain_timeout_s,
+            key_by_record=ordering == "key" and self.destination.ordering != "key",
         )
         url = settings.destination.url or type(self.destination).url(options)
         self._sender = Sender(
@@ -110,6 +112,7 @@ class App:
             read_credentials=self._credentials,
             linger_s=settings.delivery.linger_ms / 1000,
             max_in_flight=settings.delivery.max_in_flight,
+            keyed=ordering == "key",
             random=random.Random(),
         )
         self._poll = PollThread(

@@ -61,6 +61,7 @@ class Pipeline:
         flood: FloodGuard,
         telemetry: Telemetry,
         drain_timeout_s: float,
+        key_by_record: bool = False,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -74,6 +75,7 @@ class Pipeline:
         self._flood = flood
         self._telemetry = telemetry
         self._drain_timeout_s = drain_timeout_s
+        self._key_by_record = key_by_record
         self._now_ms = now_ms
         self._settlement = Settlement(self._settled_items)
         self._intake: deque[list[Record]] = deque()
@@ -232,6 +234,9 @@ class Pipeline:
                 for item in items:
                     item.ticket = ticket
                     cost += len(item.body)
+                if self._key_by_record and ticket.record.key is not None:
+                    for item in items:
+                        item.key = ticket.record.key.decode("latin-1")  # any bytes, one to one
                 ticket.cost += cost
                 self._assignment[ticket.record.lease].add_bytes(cost)
                 self._sender.submit(items)
@@ -403,6 +408,7 @@ class Pipeline:
             self._parked.pop(lease, None)
             self._writing.pop(lease, None)
             self._telemetry.released(lease.topic, partition.open_count)
+        self._sender.fenced()
         # The poll thread may have given up waiting, and fenced without our answer.
         self._drains = [drain for drain in self._drains if not {*leases}.intersection(drain.leases)]
         self._telemetry.rebalanced("lost" if lost else "revoked", [_name(lease) for lease in leases])

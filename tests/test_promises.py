@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "guarantees.md").read_text()
 PROMISES = [f"P{number}" for number in range(1, 12)]
-NOT_BUILT = {"P5", "P10"}
+NOT_BUILT = {"P10"}
 """What says "not built yet" on the page. Whoever builds it takes it away in both places."""
 
 ROW = re.compile(r"^\| (P\d+) \| \*\*(.+?)\*\* \| (.+) \|$", re.MULTILINE)

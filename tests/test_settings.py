@@ -338,7 +338,7 @@ REFUSED: list[tuple[str, object, str, str]] = [
     ("source.schema_registry.cache_dir", "/var", "source.schema_registry.cache_dir", "not built yet"),
     ("source.schema_registry.url", "registry:8081", "source.schema_registry.url", "is not an address"),
     ("source.schema_registry.auth", "u:p", "source.schema_registry.url", "credentials for it are given"),
-    ("delivery.ordering", "key", "delivery.ordering", "comes later"),
+    ("delivery.ordering", "keys", "delivery.ordering", "'none' or 'key'"),
     ("delivery.linger_ms", -1, "delivery.linger_ms", "at least 0"),
     ("delivery.linger_ms", 60_001, "delivery.linger_ms", "at most 60000"),
     ("delivery.max_in_flight", 0, "delivery.max_in_flight", "at least 1"),
@@ -381,7 +381,7 @@ def test_all_mistakes_are_told_at_once() -> None:
     raw["source"] |= {"topics": ["a b"], "format": "xml"}
     raw["source"]["properties"] = {"group.id": "g", "bad": [], "bootstrap.servers": "b"}
     raw["source"]["schema_registry"] = {"cache_dir": "/x", "url": "nowhere"}
-    raw |= {"delivery": {"ordering": "key", "linger_ms": -1}, "limits": {"drain_timeout_s": 400}, "htp": {}}
+    raw |= {"delivery": {"ordering": "keys", "linger_ms": -1}, "limits": {"drain_timeout_s": 400}, "htp": {}}
     assert {problem.path for problem in problems(raw)} == {
         "destination.name",
         "destination.url",
@@ -486,12 +486,13 @@ def test_options_are_checked_as_the_destinations_own(stand_in: type[StandIn]) ->
     assert options.depth == 3
 
 
-def test_order_by_key_is_refused_by_name_not_ignored(stand_in: type[StandIn]) -> None:
-    """Whether asked for or required, it is never silently switched off."""
+def test_order_by_key_is_never_switched_off_where_it_is_required(stand_in: type[StandIn]) -> None:
+    """A destination that only prefers it may go without, and any may be given it."""
     raw = for_stand_in(platform="p")
+    for ordering in ("key", "none"):
+        raw["delivery"] = {"ordering": ordering}
+        assert problems(raw) == []
     stand_in.ordering = "key"
-    assert "comes later" in only_problem(raw).what
-    raw["delivery"] = {"ordering": "none"}
     assert problems(raw) == []
     stand_in.ordering_required = True
     assert "requires key" in only_problem(raw).what

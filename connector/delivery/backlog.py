@@ -95,6 +95,14 @@ class Backlog:
         while self._later and self._later[0][0] <= now:
             self._again.append(heapq.heappop(self._later)[2])
 
+    def batches(self) -> list[Batch]:
+        """All that wait, followers included, in no promised order."""
+        found = [*self._again, *self._fresh, *(batch for _, _, batch in self._later), *self._refused]
+        for batch in found:  # it grows while we go
+            if batch.follower is not None:
+                found.append(batch.follower)
+        return found
+
     # ── what is there ────────────────────────────────────────────────────────────────────────────
 
     @property

@@ -50,12 +50,14 @@ class Batch:
         self.items = items
         self._suspicion = self._throttling = None
 
-    def drop_fenced(self) -> bool:
-        """Forget the items of partitions that are no longer ours; False when none is left."""
+    def drop_fenced(self) -> list[Item]:
+        """Forget the items of partitions that are no longer ours, and say which."""
         live = live_only(self.items)
-        if live is not self.items:
-            self.keep(live)
-        return bool(live)
+        if live is self.items:
+            return []
+        dropped = [item for item in self.items if not is_live(item)]
+        self.keep(live)
+        return dropped
 
     def halves(self) -> tuple[Batch, Batch]:
         """Two batches with these items, in order.
@@ -112,7 +114,7 @@ class Batch:
 
 def live_only(items: list[Item]) -> list[Item]:
     """These items without those of partitions that are no longer ours; the same list if all are."""
-    return items if all(map(_is_live, items)) else [item for item in items if _is_live(item)]
+    return items if all(map(is_live, items)) else [item for item in items if is_live(item)]
 
 
 def lease_of(item: Item) -> Lease:
@@ -121,7 +123,8 @@ def lease_of(item: Item) -> Lease:
     return item.ticket.record.lease
 
 
-def _is_live(item: Item) -> bool:
+def is_live(item: Item) -> bool:
+    """Whether the partition that this item came from is still ours."""
     return lease_of(item).live
 
 

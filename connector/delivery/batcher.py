@@ -65,6 +65,10 @@ class Batcher:
         """Items in the open batch."""
         return len(self._items)
 
+    def has_room_for(self, item: Item) -> bool:
+        """Whether this item can be added without closing the open batch first."""
+        return not self._items or self._fits(item, len(item.body) + 1)
+
     def _fits(self, item: Item, cost: int) -> bool:
         if self._bytes + cost > self._bytes_max:
             return False

@@ -61,7 +61,8 @@ SenderState = Literal["sending", "gated", "capped", "breaker_open", "halted"]
 
 
 class SenderStatus(msgspec.Struct, frozen=True):
-    """The sender at one moment, for people. Counts are batches; `in_flight` counts requests."""
+    """The sender at one moment, for people. Counts are batches; `in_flight` counts requests,
+    `in_lanes` the items that wait for a predecessor with the same key."""
 
     state: SenderState
     halt_reason: str | None
@@ -70,6 +71,7 @@ class SenderStatus(msgspec.Struct, frozen=True):
     limit: int
     waiting: int
     retrying: int
+    in_lanes: int
     gate_s: float
     last_failure: str
     """Which failure came last, in words without an address or a key; empty when there was none."""

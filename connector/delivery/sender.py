@@ -14,15 +14,15 @@ from typing import assert_never
 
 import msgspec
 
-from connector.delivery.backlog import Backlog
-from connector.delivery.batch import BODY_KEPT, Batch, lease_of, live_only
-from connector.delivery.batcher import NEVER, Batcher
+from connector.delivery.batch import BODY_KEPT, Batch, is_live, lease_of, live_only
+from connector.delivery.batcher import NEVER
+from connector.delivery.outbox import Outbox
 from connector.delivery.outlet import Outlet, Report, SenderStatus, Wire
 from connector.delivery.pace import FAILURES, Pace
 from connector.model.item import Item, Rejection
 from connector.model.record import Lease
 from connector.model.verdict import Delivered, Halt, Partial, Reject, Retry, Split, Verdict
-from connector.vendors.contract import Destination, Limits, Response
+from connector.vendors.contract import Destination, Limits, Request, Response
 
 HALT_PROBE_S = 30.0
 """How often a halt is tried again: a rotated key works within half a minute, at the cost of two calls."""
@@ -64,6 +64,7 @@ class Sender:
         read_credentials: Callable[[], Mapping[str, str]],
         linger_s: float,
         max_in_flight: int,
+        keyed: bool,
         random: Random,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -74,14 +75,14 @@ class Sender:
         self._telemetry = telemetry
         self._read_credentials = read_credentials
         self._now_ms = now_ms
-        self._batcher = Batcher(limits, linger_s)
-        self._backlog = Backlog()
+        self._outbox = Outbox(limits, linger_s, keyed=keyed)
         self._pace = Pace(limits, max_in_flight, random)
         self._throttles_alone = "throttled_identifier" in destination.reasons
         self._failed_last: Batch | None = None
         self._halted: _Halted | None = None
         self._in_flight = 0
-        self._on_the_wire: set[Batch] = set()
+        self._on_the_wire: dict[Batch, asyncio.Task[object]] = {}
+        self._broken_off: set[Batch] = set()
         self._limit_told = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._roomy = asyncio.Event()
@@ -96,22 +97,15 @@ class Sender:
 
     def submit(self, items: Sequence[Item]) -> None:
         """Take these items over, in order. Never waits; ask `has_room` between submissions."""
-        now = self._time()
-        closed = False
-        for item in items:
-            full = self._batcher.add(item, now)
-            if full is not None:
-                self._backlog.add_fresh(Batch(full))
-                closed = True
-        if closed:
+        if self._outbox.add(items, self._time()):
             self._pump()
         else:
-            self._wake_at(self._batcher.due)
+            self._wake_at(self._outbox.closes_at)
 
     @property
     def has_room(self) -> bool:
         """Whether no more batches wait for their first attempt than will be needed soon."""
-        return self._backlog.fresh < max(WAITING_MIN, WAITING_PER_REQUEST * self._pace.limit)
+        return self._outbox.fresh < max(WAITING_MIN, WAITING_PER_REQUEST * self._pace.limit)
 
     async def room(self) -> None:
         """Wait until there is room."""
@@ -121,7 +115,17 @@ class Sender:
 
     def flush(self) -> None:
         """Send what waits for company, without waiting longer."""
-        self._close_batch()
+        self._outbox.close_batch()
+        self._pump()
+
+    def fenced(self) -> None:
+        """Partitions were taken away. Requests that still carry a key of theirs are broken off: arriving
+        late, they could overtake what the next owner sends."""
+        for batch, task in self._on_the_wire.items():
+            if any(item.key is not None and not is_live(item) for item in batch.items):
+                self._broken_off.add(batch)
+                task.cancel()
+        self._outbox.fenced(self._time())
         self._pump()
 
     def nothing_can_leave(self, deadline: float) -> bool:
@@ -154,8 +158,9 @@ class Sender:
             breaker=self._pace.breaker,
             in_flight=self._in_flight,
             limit=self._pace.limit,
-            waiting=self._backlog.fresh,
-            retrying=self._backlog.retrying,
+            waiting=self._outbox.fresh,
+            retrying=self._outbox.retrying,
+            in_lanes=self._outbox.in_lanes,
             gate_s=max(0.0, self._pace.gate_until - now),
             last_failure=self._transport.last_failure,
         )
@@ -186,8 +191,8 @@ class Sender:
         if self._closed:
             return
         now = self._time()
-        if self._batcher.due <= now:
-            self._close_batch()
+        if self._outbox.closes_at <= now:
+            self._outbox.close_batch()
         while self._in_flight < self._pace.limit and self._start_next(now):
             pass
         self._wake_at(self._next_wake())
@@ -205,7 +210,7 @@ class Sender:
         if batch is None:
             return False
         if self._is_halted():  # on the way to it, one record too many was refused
-            self._backlog.put_back(batch)
+            self._outbox.put_back(batch)
             return False
         self._pace.leaves(now)
         if probing:
@@ -217,30 +222,23 @@ class Sender:
         return True
 
     def _next_batch(self, now: float, probing: bool) -> Batch | None:
-        """The next batch that still has something to send, and is not proven to be at fault."""
+        """The next batch that is not proven to be at fault."""
         while True:
-            if probing:
-                batch = self._backlog.take_for_probe(now, self._failed_last)
-            else:
-                batch = self._backlog.take(now)
-            if batch is None:
-                return None
-            if not batch.drop_fenced():
-                self._backlog.end(batch)
-            elif not self._condemn(batch):
+            batch = self._outbox.take(now, probing, self._failed_last)
+            if batch is None or not self._condemn(batch):
                 return batch
 
     def _next_wake(self) -> float:
         """When something may leave, or must be closed, that cannot now. An answer wakes us anyway."""
-        closing = self._batcher.due
+        closing = self._outbox.closes_at
         if self._is_halted() or self._in_flight >= self._pace.limit:
             return closing
         held = self._pace.until
         if self._pace.breaker == "open":
-            return min(closing, held) if self._backlog.can_probe else closing
-        if self._backlog.ready:
+            return min(closing, held) if self._outbox.can_probe else closing
+        if self._outbox.ready:
             return min(closing, held)
-        return min(closing, max(held, self._backlog.next_due))
+        return min(closing, max(held, self._outbox.next_due))
 
     def _wake_at(self, at: float) -> None:
         at += TICK_S
@@ -255,11 +253,6 @@ class Sender:
         self._timer = None
         self._timer_at = NEVER
         self._pump()
-
-    def _close_batch(self) -> None:
-        items = self._batcher.close()
-        if items is not None:
-            self._backlog.add_fresh(Batch(items))
 
     # ── attempt ──────────────────────────────────────────────────────────────────────────────────
 
@@ -282,14 +275,19 @@ class Sender:
         except Exception as error:
             self._break(error)
 
-    async def _send(self, batch: Batch, probing: bool = False) -> Verdict:
+    async def _send(self, batch: Batch, probing: bool = False) -> Verdict | None:
+        """One attempt. None when a rebalance came in between: what is still ours of the batch waits again."""
+        if not self._outbox.drop_fenced(batch, self._time()):
+            self._outbox.ended(batch)
+            return None
         request = self._destination.request(batch.items)
         batch.attempts += 1
         sent_at = self._time()
         began = time.perf_counter()  # uvloop's clock counts milliseconds, a good answer may take less
-        self._on_the_wire.add(batch)
-        response = await self._transport.send(request)
-        self._on_the_wire.discard(batch)
+        response = await self._on_wire(batch, request)
+        if response is None:
+            self._outbox.put_back(batch)
+            return None
         took_s = time.perf_counter() - began
         now = self._time()
         items = len(batch.items)
@@ -301,6 +299,22 @@ class Sender:
             self._tell_breaker()
         self._follow(verdict, batch, response, now)
         return verdict
+
+    async def _on_wire(self, batch: Batch, request: Request) -> Response | None:
+        """The vendor's answer; None when `fenced` broke the request off."""
+        task = asyncio.current_task()
+        assert task is not None, "attempts are tasks"
+        self._on_the_wire[batch] = task
+        try:
+            return await self._transport.send(request)
+        except asyncio.CancelledError:
+            if batch not in self._broken_off:
+                raise
+            task.uncancel()  # it was this request that ended, not its task
+            return None
+        finally:
+            del self._on_the_wire[batch]
+            self._broken_off.discard(batch)
 
     def _break(self, error: Exception) -> None:
         self._closed = True
@@ -314,20 +328,20 @@ class Sender:
         match verdict:
             case Delivered():
                 self._deliver(batch.items)
-                self._backlog.end(batch)
+                self._outbox.ended(batch)
             case Partial():
                 self._settle_parts(verdict, batch, response, now)
             case Retry():
                 self._retry(verdict, batch, response, now)
             case Split() if len(batch.items) > 1:
-                self._backlog.refuse(batch)
+                self._outbox.refuse(batch)
             case Split():
                 # The vendor's code breaks its contract here; a split must end all the same.
                 self._reject_all(batch, "vendor_rejected", "", response)
             case Reject(reason, detail):
                 self._reject_all(batch, reason, detail, response)
             case Halt():
-                self._backlog.put_back(batch)
+                self._outbox.put_back(batch)
                 self._halt(verdict, final=False)
             case unreachable:
                 assert_never(unreachable)
@@ -338,7 +352,7 @@ class Sender:
         for at, (reason, detail) in rejected.items():
             self._reject(batch, items[at], reason, detail, response)
         if not retry:
-            self._backlog.end(batch)
+            self._outbox.ended(batch)
             return
         batch.keep([items[at] for at in sorted(retry)])
         self._retry(Retry("server_error"), batch, response, now)
@@ -357,7 +371,7 @@ class Sender:
                 batch.throttled(response, now, self._pace.tally)
         wait_s = self._pace.wait_s(verdict, batch.failures, now)
         self._telemetry.retry_scheduled(verdict.reason, wait_s)
-        self._backlog.add_retry(batch, now + wait_s)
+        self._outbox.add_retry(batch, now + wait_s)
 
     def _condemn(self, batch: Batch) -> bool:
         """Its next attempt is due: true when it is proven to be at fault, and has been halved or rejected."""
@@ -365,7 +379,7 @@ class Sender:
         if proof is None:
             return False
         if len(batch.items) > 1:
-            self._backlog.refuse(batch)
+            self._outbox.refuse(batch)
             return True
         reason, answer = proof
         self._reject_all(batch, reason, f"refused {batch.attempts} times while others passed", answer)
@@ -377,17 +391,19 @@ class Sender:
         live = live_only(items)
         if live:
             self._outlet.delivered(live)
+        self._outbox.settled(items, self._time())
 
     def _reject_all(self, batch: Batch, reason: str, detail: str, answer: Response) -> None:
         for item in batch.items:
             self._reject(batch, item, reason, detail, answer)
-        self._backlog.end(batch)
+        self._outbox.ended(batch)
 
     def _reject(self, batch: Batch, item: Item, reason: str, detail: str, answer: Response) -> None:
         if live_only([item]):
             body = answer.body[:BODY_KEPT]
             rejection = Rejection(reason, detail, answer.status, body, item.id, batch.attempts)
             self._outlet.rejected(item, rejection)
+        self._outbox.settled([item], self._time())
 
     # ── probe ────────────────────────────────────────────────────────────────────────────────────
 
@@ -395,10 +411,11 @@ class Sender:
         """The breaker is half-open: the destination's own probe first, if it has one, then the batch."""
         answer = await self._ask_vendor()
         # While we asked, its partitions may have been taken away, or the flood guard may have said stop.
-        if (answer is None or answer is True) and not self._is_halted() and batch.drop_fenced():
-            await self._send(batch, probing=True)
-            return
-        self._backlog.put_back(batch)
+        if (answer is None or answer is True) and not self._is_halted():
+            if await self._send(batch, probing=True) is not None:
+                return
+        else:
+            self._outbox.put_back(batch)
         self._pace.probe_answered(answer is True or isinstance(answer, Halt), self._time())
         self._tell_breaker()
         if isinstance(answer, Halt):
@@ -458,9 +475,9 @@ class Sender:
         if batch is None:
             return True  # nothing to find out with: the next batch will tell, alone, since the limit restarts
         if self._is_final():  # on the way to it, one record too many was refused
-            self._backlog.put_back(batch)
+            self._outbox.put_back(batch)
             return False
         self._in_flight += 1
         verdict = await self._send(batch)
         self._in_flight -= 1
-        return not isinstance(verdict, Halt | Retry)
+        return verdict is not None and not isinstance(verdict, Halt | Retry)

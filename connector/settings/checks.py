@@ -175,20 +175,11 @@ def dead_letters_apart(settings: Settings) -> Problems:
             return
 
 
-def ordering_built(settings: Settings) -> Problems:
-    """Order by key is asked for by name and refused by name, never ignored."""
-    if settings.delivery.ordering == "key":
-        yield Problem(ORDERING, "key is not built yet; it comes later", "leave it null or set none")
-
-
 def ordering_fits(settings: Settings) -> Problems:
     """A destination that needs order by key is not run without it. Needs a known destination."""
     name = settings.destination.name
-    destination = destinations()[name]
-    if settings.delivery.ordering == "none" and destination.ordering_required:
-        yield Problem(ORDERING, f"{name} requires key, which is not built yet; it comes later")
-    elif settings.delivery.ordering is None and destination.ordering == "key":
-        yield Problem(ORDERING, f"{name} sends in order by key, which is not built yet; it comes later")
+    if settings.delivery.ordering == "none" and destinations()[name].ordering_required:
+        yield Problem(ORDERING, f"{name} requires key", "leave it null")
 
 
 Rule = Callable[[Settings], Problems]
@@ -209,7 +200,6 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (registry_usable, (REGISTRY,)),
     (avro_has_a_registry, ("source.format", f"{REGISTRY}.url")),
     (dead_letters_apart, (TOPICS, "source.group_id", "dead_letter.topic")),
-    (ordering_built, (ORDERING,)),
 )
 """Rules that hold for every destination, with the settings each looks at."""
 

@@ -212,7 +212,8 @@ class DeliverySettings(Section):
 
     ordering: Literal["none", "key"] | None = setting(
         None,
-        "key: never two requests of one key at once, never an older item after a newer. key comes later.",
+        "key: never two requests of one key at once, never an older item after a newer. Whose key: the "
+        "destination's own (an order's, a cart's) where it has one, else the Kafka record's.",
     )
     linger_ms: int = setting(
         50, "How long a batch waits to fill up: the price of fewer requests.", "ms", ge=0, le=60_000

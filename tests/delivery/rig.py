@@ -112,6 +112,7 @@ class Rig:
         linger_s: float = 0.05,
         max_in_flight: int = 8,
         latency_s: float = 0.05,
+        keyed: bool = False,
         seed: int = 1,
     ) -> None:
         self.wire = Wire(answer, latency_s)
@@ -129,6 +130,7 @@ class Rig:
             read_credentials=self._read,
             linger_s=linger_s,
             max_in_flight=max_in_flight,
+            keyed=keyed,
             random=Random(seed),
         )
         self._loop = asyncio.get_running_loop()

@@ -187,6 +187,7 @@ class Rig:
         budget: Budget | None = None,
         flood: FloodGuard | None = None,
         drain_timeout_s: float = 20.0,
+        keyed: bool = False,
     ) -> None:
         self.kafka = Kafka()
         self.topic = DeadLetterTopic()
@@ -212,6 +213,7 @@ class Rig:
             flood=flood if flood is not None else FloodGuard(1.0, 200),
             telemetry=self.telemetry,
             drain_timeout_s=drain_timeout_s,
+            key_by_record=keyed,
             now_ms=self.now_ms,
         )
         self.sender = Sender(
@@ -224,6 +226,7 @@ class Rig:
             read_credentials=lambda: {"x-key": "new"},
             linger_s=linger_s,
             max_in_flight=max_in_flight,
+            keyed=keyed,
             random=Random(1),
         )
         self.pipeline.connect(self.sender, cast("PollThread", self.kafka))

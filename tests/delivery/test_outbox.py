@@ -1,0 +1,184 @@
+"""Whatever the answers: every item leaves, those of one key in order, and never in two requests at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from connector.delivery.batch import Batch, is_live
+from connector.delivery.outbox import Outbox
+from connector.model.item import Item
+from connector.model.record import Lease
+from connector.vendors.contract import Limits
+from tests.delivery.acme import item
+
+KEYS = ("a", "b", "c", None)
+
+
+class Ordering(RuleBasedStateMachine):
+    """Items come, batches leave, answers come in any order, partitions are taken away: as with the sender."""
+
+    @initialize(
+        items_max=st.integers(1, 5), bytes_max=st.sampled_from([30, 60, 10_000]), unique=st.booleans()
+    )
+    def begin(self, items_max: int, bytes_max: int, unique: bool) -> None:
+        limits = Limits(items_max=items_max, body_bytes_max=bytes_max, unique_ids=unique)
+        self.outbox = Outbox(limits, 0.05, keyed=True)
+        self.now = 0.0
+        self.number = 0
+        self.leases = [Lease("orders", number, 1) for number in range(3)]
+        self.on_wire: list[Batch] = []
+        self.open: dict[str | None, list[Item]] = defaultdict(list)
+        """Submitted, ours, not settled, in order."""
+
+    # ── what comes in ────────────────────────────────────────────────────────────────────────────
+
+    @rule(keys=st.lists(st.sampled_from(KEYS), min_size=1, max_size=4), partition=st.integers(0, 2))
+    def submit(self, keys: list[str | None], partition: int) -> None:
+        new = []
+        for key in keys:
+            self.number += 1
+            new.append(item(f"i{self.number % 7}", key=key, size=8, lease=self.leases[partition]))
+            self.open[key].append(new[-1])
+        self.outbox.add(new, self.now)
+
+    @rule(seconds=st.floats(0.01, 30.0))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+        if self.outbox.closes_at <= self.now:
+            self.outbox.close_batch()
+
+    @rule(probing=st.booleans())
+    def send(self, probing: bool) -> None:
+        batch = self.outbox.take(self.now, probing, self.on_wire[0] if self.on_wire else None)
+        if batch is None:
+            return
+        assert all(map(is_live, batch.items))
+        self.on_wire.append(batch)
+        for key in {one.key for one in batch.items} - {None}:
+            mine = [one for one in batch.items if one.key == key]
+            assert mine == self.open[key][: len(mine)], f"out of order: {key}"
+
+    # ── what becomes of it ───────────────────────────────────────────────────────────────────────
+
+    def _answered(self, which: int) -> Batch:
+        return self.on_wire.pop(which % len(self.on_wire))
+
+    def _settle(self, items: list[Item]) -> None:
+        for one in items:
+            if is_live(one):
+                self.open[one.key].remove(one)
+        self.outbox.settled(items, self.now)
+
+    @precondition(lambda self: self.on_wire)
+    @rule(which=st.integers(0, 20))
+    def delivered(self, which: int) -> None:
+        batch = self._answered(which)
+        self._settle(batch.items)
+        self.outbox.ended(batch)
+
+    @precondition(lambda self: self.on_wire)
+    @rule(which=st.integers(0, 20), wait_s=st.floats(0.0, 40.0))
+    def failed(self, which: int, wait_s: float) -> None:
+        self.outbox.add_retry(self._answered(which), self.now + wait_s)
+
+    @precondition(lambda self: self.on_wire)
+    @rule(which=st.integers(0, 20))
+    def not_tried(self, which: int) -> None:
+        self.outbox.put_back(self._answered(which))
+
+    @precondition(lambda self: self.on_wire)
+    @rule(which=st.integers(0, 20))
+    def refused(self, which: int) -> None:
+        batch = self._answered(which)
+        if len(batch.items) > 1:
+            self.outbox.refuse(batch)
+        else:
+            self._settle(batch.items)
+            self.outbox.ended(batch)
+
+    @precondition(lambda self: self.on_wire)
+    @rule(which=st.integers(0, 20), wait_s=st.floats(0.0, 40.0))
+    def half_taken(self, which: int, wait_s: float) -> None:
+        """The first items were taken, the others may come again."""
+        batch = self._answered(which)
+        taken, again = batch.items[: len(batch.items) // 2], batch.items[len(batch.items) // 2 :]
+        self._settle(taken)
+        batch.keep(again)
+        self.outbox.add_retry(batch, self.now + wait_s)
+
+    @rule(partition=st.integers(0, 2))
+    def fenced(self, partition: int) -> None:
+        """A partition is taken away, and given back under a new epoch."""
+        lease = self.leases[partition]
+        lease.live = False
+        self.leases[partition] = Lease("orders", partition, lease.epoch + 1)
+        for key, waiting in self.open.items():
+            self.open[key] = [one for one in waiting if is_live(one)]
+        for batch in [*self.on_wire]:
+            if any(one.key is not None and not is_live(one) for one in batch.items):
+                self.on_wire.remove(batch)
+                self.outbox.put_back(batch)
+        self.outbox.fenced(self.now)
+
+    # ── what must hold ───────────────────────────────────────────────────────────────────────────
+
+    @invariant()
+    def never_two_requests_of_one_key(self) -> None:
+        if not hasattr(self, "on_wire"):
+            return
+        keys = [key for batch in self.on_wire for key in {one.key for one in batch.items} - {None}]
+        assert len(keys) == len(set(keys))
+
+    def teardown(self) -> None:
+        """When the vendor takes everything, nothing is left behind: not an item, not a lane."""
+        if not hasattr(self, "outbox"):
+            return
+        for _ in range(10_000):
+            while self.on_wire:
+                self.delivered(0)
+            if not any(self.open.values()):
+                break
+            self.outbox.close_batch()
+            self.now += 50.0
+            self.send(False)
+        assert not any(self.open.values())
+        self.outbox.close_batch()
+        assert self.outbox.take(self.now + 1e9) is None, "something was left that nobody waits for"
+        assert self.outbox.in_lanes == 0
+        assert self.outbox._lanes is not None
+        assert not self.outbox._lanes._lanes
+
+
+TestOrdering = Ordering.TestCase
+TestOrdering.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+
+
+def test_without_keys_nobody_waits() -> None:
+    """Order by key costs nothing where it is not asked for."""
+    outbox = Outbox(Limits(items_max=1, body_bytes_max=1000), 0.05, keyed=False)
+    assert outbox.add([item("1", key="k"), item("2", key="k")], 0.0)
+    assert outbox.fresh == 2
+    assert outbox.in_lanes == 0
+
+
+def test_a_hot_key_fills_batches() -> None:
+    """It does not wait for an answer per event: as many as fit travel together."""
+    outbox = Outbox(Limits(items_max=10, body_bytes_max=10_000), 0.05, keyed=True)
+    outbox.add([item(f"{number}", key="hot") for number in range(25)], 0.0)
+    sizes = []
+    while True:
+        batch = outbox.take(0.0)
+        if batch is None:
+            outbox.close_batch()
+            batch = outbox.take(0.0)
+        if batch is None:
+            break
+        assert outbox.take(0.0) is None
+        sizes.append(len(batch.items))
+        outbox.settled(batch.items, 0.0)
+        outbox.ended(batch)
+    assert sizes == [10, 10, 5]
