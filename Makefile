@@ -21,7 +21,7 @@ test: $(READY) ## all tests; those on real Kafka and a real registry need Java 1
 	$(BIN)/pytest $(ARGS)
 
 test-unit: $(READY) ## the quick tests: no Java, no network
-	$(BIN)/pytest -m 'not broker and not registry and not slow and not process' $(ARGS)
+	$(BIN)/pytest -n auto -m 'not broker and not registry and not slow and not process' $(ARGS)
 
 test-broker: $(READY) ## only the tests on real Kafka and a real registry (KAFKA_BOOTSTRAP names your own)
 	$(BIN)/pytest -m 'broker or registry' $(ARGS)
