@@ -18,9 +18,14 @@ from connector.kafka.dead_letter import Letter
 from connector.kafka.offsets import words
 from connector.kafka.properties import producer_properties
 
-REPORTS_EVERY_S = 0.01
+TICK_S = 0.01
+"""How often delivery reports are fetched while something is under way."""
+
+OFFERED_A_TICK = 200
+"""Letters handed to librdkafka at once: about 2 ms of work for the loop."""
+
 AGAIN_AFTER_S = 1.0
-"""The pause before a letter that Kafka did not take is written again."""
+"""The pause after a letter that Kafka did not take."""
 
 TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 """The topic's limit, and its segment's."""
@@ -48,8 +53,10 @@ class DeadLetterProducer:
     """Writes each letter in the fullest form that its topic takes, for as long as it takes.
 
     A topic that is missing or a broker that is down makes letters wait; the records they stand for stay open
-    and hold their bytes of the budget, which is what bounds the waiting ones. librdkafka's copies are bounded
-    by `buffer_bytes` (and one letter). Build it on the running loop; nothing here blocks it.
+    and hold their bytes of the budget, which is what bounds the waiting ones. After a failure one letter
+    tries for all, so thousands that wait cost nothing; the one that failed goes to the back, so a letter that
+    Kafka never takes holds no other up. librdkafka's copies are bounded by `buffer_bytes` (and one letter).
+    Build it on the running loop; nothing here blocks it.
     """
 
     def __init__(
@@ -68,11 +75,12 @@ class DeadLetterProducer:
         self._loop = asyncio.get_running_loop()
         self._producer = self._connect()
         self._waiting: deque[_Write] = deque()
-        self._under_way: set[_Write] = set()
+        self._under_way: dict[_Write, None] = {}
         self._under_way_bytes = 0
-        self._open = 0
-        self._nothing_open = asyncio.Event()
-        self._nothing_open.set()
+        self._in_trouble = False
+        """Kafka did not take the last letter that it answered."""
+        self._held_until = 0.0
+        """Loop time; in trouble, nothing is offered before."""
         self._timer: asyncio.TimerHandle | None = None
         self._broken = False
         self._closed = False
@@ -80,17 +88,10 @@ class DeadLetterProducer:
     def write(self, topic: str, forms: Iterator[Letter], done: Callable[[], None]) -> None:
         """Write the first of `forms`, or a later one where the topic finds it too large; `done` comes on the
         loop once Kafka has acknowledged it."""
-        self._open += 1
-        self._nothing_open.clear()
-        self._produce(_Write(topic, forms, done))
-
-    async def flush(self, timeout_s: float) -> bool:
-        """Wait until every letter so far is acknowledged; False if some were not in that time."""
-        try:
-            await asyncio.wait_for(self._nothing_open.wait(), timeout_s)
-        except TimeoutError:
-            return False
-        return True
+        self._waiting.append(_Write(topic, forms, done))
+        if len(self._waiting) == 1:  # else those before it are for the next tick, and so is this one
+            self._offer_waiting()
+        self._listen()
 
     def close(self) -> None:
         """Give up what is not acknowledged; it is written again by whoever reads the record next."""
@@ -106,12 +107,20 @@ class DeadLetterProducer:
         except KafkaException as refused:
             raise ValueError(words(refused)) from None
 
-    def _produce(self, write: _Write) -> None:
+    def _offer_waiting(self) -> None:
+        """Hand over what waits: as many as there is room for, or only one while Kafka is in trouble."""
+        if self._in_trouble and (self._under_way or self._loop.time() < self._held_until):
+            return
+        for _ in range(1 if self._in_trouble else OFFERED_A_TICK):
+            if not self._waiting or not self._offer(self._waiting[0]):
+                return
+
+    def _offer(self, write: _Write) -> bool:
+        """Hand over the first that waits; False when there is no room, or Kafka is in trouble."""
         letter = write.letter
         size = letter.size
         if self._under_way and self._under_way_bytes + size > self._buffer_bytes:
-            self._waiting.append(write)  # the reports of those before make room
-            return
+            return False
         try:
             self._producer.produce(
                 write.topic,
@@ -121,40 +130,42 @@ class DeadLetterProducer:
                 on_delivery=lambda error, _: self._answered(write, size, error),
             )
         except BufferError:
-            self._waiting.append(write)
+            return False
         except KafkaException as error:
+            self._waiting.popleft()
             self._refused(write, error.args[0])
-            return
-        else:
-            self._under_way.add(write)
-            self._under_way_bytes += size
-        self._listen()
+            return not self._in_trouble
+        self._waiting.popleft()
+        self._under_way[write] = None
+        self._under_way_bytes += size
+        return True
 
     def _listen(self) -> None:
-        if self._timer is None and not self._closed and (self._under_way or self._waiting):
-            self._timer = self._loop.call_later(REPORTS_EVERY_S, self._fetch_reports)
+        if self._timer is not None or self._closed or not (self._under_way or self._waiting):
+            return
+        wait_s = TICK_S
+        if not self._under_way and self._in_trouble:
+            wait_s = max(wait_s, self._held_until - self._loop.time())
+        self._timer = self._loop.call_later(wait_s, self._tick)
 
-    def _fetch_reports(self) -> None:
+    def _tick(self) -> None:
         self._timer = None
         try:
             self._producer.poll(0)
         except KafkaException as error:  # how a fatal one is told, whether or not somebody listens to errors
             self._on_error(error.args[0])
-        for _ in range(len(self._waiting)):
-            self._produce(self._waiting.popleft())
+        self._offer_waiting()
         self._listen()
 
     def _answered(self, write: _Write, size: int, error: KafkaError | None) -> None:
         if self._closed or write not in self._under_way:
             return
-        self._under_way.remove(write)
+        del self._under_way[write]
         self._under_way_bytes -= size
         if error is not None:
             self._refused(write, error)
             return
-        self._open -= 1
-        if not self._open:
-            self._nothing_open.set()
+        self._in_trouble = False
         self._telemetry.dead_letter_written(True)
         write.done()
 
@@ -162,14 +173,15 @@ class DeadLetterProducer:
         smaller = next(write.smaller, None) if error.code() in TOO_LARGE else None
         if smaller is not None:
             write.letter = smaller
-            self._produce(write)
+            self._waiting.appendleft(write)
             return
         self._telemetry.dead_letter_written(False, error.str())
-        self._loop.call_later(AGAIN_AFTER_S, self._again, write)
+        self._waiting.append(write)
+        self._hold()
 
-    def _again(self, write: _Write) -> None:
-        if not self._closed:
-            self._produce(write)
+    def _hold(self) -> None:
+        self._in_trouble = True
+        self._held_until = self._loop.time() + AGAIN_AFTER_S
 
     def _on_error(self, error: KafkaError) -> None:
         if not error.fatal():
@@ -187,7 +199,7 @@ class DeadLetterProducer:
         self._broken = False
         self._producer.purge(in_queue=True, in_flight=True, blocking=False)
         self._producer = self._connect()
-        self._waiting.extend(self._under_way)
+        self._waiting.extendleft(reversed(self._under_way))
         self._under_way.clear()
         self._under_way_bytes = 0
         self._listen()
