@@ -108,6 +108,11 @@ class StandIn:
     name: ClassVar[str] = "stand-in"
     ordering: ClassVar[str] = "none"
     ordering_required: ClassVar[bool] = False
+    url_per_account: ClassVar[bool] = False
+
+    @classmethod
+    def url(cls, options: Any) -> str:
+        return "https://your-account.example/events"
 
 
 @pytest.fixture
@@ -496,6 +501,36 @@ def test_order_by_key_is_never_switched_off_where_it_is_required(stand_in: type[
     assert problems(raw) == []
     stand_in.ordering_required = True
     assert "requires key" in only_problem(raw).what
+
+
+def test_an_address_that_every_account_has_its_own_of_must_be_given(stand_in: type[StandIn]) -> None:
+    """There is no default that could be right, so it is missed at the start, beside whatever else is wrong."""
+    raw = for_stand_in(platform="p")
+    stand_in.url_per_account = True
+    problem = only_problem(raw)
+    assert (problem.path, problem.what) == ("destination.url", "is missing")
+    assert "stand-in gives every account its own" in problem.hint
+    raw["destination"]["url"] = "https://shop.vendor.test/log"
+    assert problems(raw) == []
+    raw["destination"]["url"] = "shop.vendor.test/log"
+    assert "is not an address" in only_problem(raw).what
+    raw["destination"] |= {"url": None, "options": {"depth": 0}}
+    assert {each.path for each in problems(raw)} == {
+        *("destination.url", "destination.options.depth", "destination.options.platform")
+    }
+
+
+def test_editors_and_the_reference_know_whose_address_must_be_given(stand_in: type[StandIn]) -> None:
+    """In the JSON Schema it is required there, and only there; the page says so above the options."""
+    raw = for_stand_in(platform="p")
+    with_url = deepcopy(raw)
+    with_url["destination"]["url"] = "https://shop.vendor.test/log"
+    for per_account in (False, True):
+        stand_in.url_per_account = per_account
+        valid = jsonschema.Draft202012Validator(reference.json_schema()).is_valid
+        assert valid(raw) is not per_account
+        assert valid(with_url)
+        assert ("`destination.url` must be given" in reference.markdown()) is per_account
 
 
 def test_a_secret_option_may_be_a_file(stand_in: type[StandIn], tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ def _limits(destination: type[Destination]) -> Iterator[tuple[str, str]]:
     rate = limits.requests_per_second
     yield "requests a second", "no published number" if rate is None else f"{rate:g}"
     yield "time a request", f"{limits.request_timeout_s:g} s"
-    yield "address", destination.url(options)
+    url = destination.url(options)
+    yield "address", f"destination.url, as {url}" if destination.url_per_account else url
 
 
 def _columns(rows: Iterable[tuple[str, str]]) -> list[str]:

@@ -182,6 +182,16 @@ def ordering_fits(settings: Settings) -> Problems:
         yield Problem(ORDERING, f"{name} requires key", "leave it null")
 
 
+def url_given(settings: Settings) -> Problems:
+    """Where every account has an address of its own, it is named. Needs a known destination."""
+    name = settings.destination.name
+    if settings.destination.url is None and destinations()[name].url_per_account:
+        hint = (
+            f"{name} gives every account its own; write it whole, as the vendor told you: https://host/path"
+        )
+        yield Problem(URL, "is missing", hint)
+
+
 Rule = Callable[[Settings], Problems]
 
 NAME, URL, HTTP = "destination.name", "destination.url", "destination.allow_http"

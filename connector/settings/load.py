@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
 from pydantic_settings.sources.utils import parse_env_vars
 
-from connector.settings.checks import RULES, destinations, ordering_fits
+from connector.settings.checks import RULES, destinations, ordering_fits, url_given
 from connector.settings.model import ENV_DELIMITER, ENV_PREFIX, FILE_SUFFIX, Settings
 from connector.settings.problem import ConfigurationError, Problem, did_you_mean, number
 from connector.settings.secret import Secret
@@ -124,6 +124,8 @@ def _for_its_destination(settings: Settings, wrong: set[str]) -> Iterator[Proble
             typed_options(settings.destination.name, settings.destination.options)
         except ConfigurationError as error:
             yield from error.problems
+    if not _among(wrong, ("destination.url",)):
+        yield from url_given(settings)
     if not _among(wrong, ("delivery.ordering",)):
         yield from ordering_fits(settings)
 

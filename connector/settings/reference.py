@@ -47,11 +47,14 @@ def json_schema() -> dict[str, Any]:
         for inner, definition in options.pop("$defs", {}).items():
             schema["$defs"][f"{name}.{inner}"] = definition
         schema["$defs"][f"{name}.Options"] = _with_files(options, destination.Options)
-        then = {"options": {"$ref": f"#/$defs/{name}.Options"}}
+        then: dict[str, Any] = {"properties": {"options": {"$ref": f"#/$defs/{name}.Options"}}}
+        if destination.url_per_account:
+            then["properties"]["url"] = {"type": "string"}
+            then["required"] = ["url"]
         choices.append(
             {
                 "if": {"properties": {"destination": {"properties": {"name": {"const": name}}}}},
-                "then": {"properties": {"destination": {"properties": then}}},
+                "then": {"properties": {"destination": then}},
             }
         )
     schema["allOf"] = choices
@@ -88,9 +91,9 @@ def markdown() -> str:
     for path, section in _sections(Settings):
         parts.append(f"## {path}\n\n{section.__doc__}\n\n{_table(path, section)}")
     for name, destination in sorted(destinations().items()):
-        parts.append(
-            f"## destination.options for {name}\n\n{_table('destination.options', destination.Options)}"
-        )
+        note = "`destination.url` must be given.\n\n" if destination.url_per_account else ""
+        table = _table("destination.options", destination.Options)
+        parts.append(f"## destination.options for {name}\n\n{note}{table}")
     return "\n".join(parts)
 
 

@@ -58,10 +58,12 @@ class RetryPolicy(msgspec.Struct, frozen=True):
 
 
 class ProbePolicy(msgspec.Struct, frozen=True):
-    """When an open breaker tries again: after `first_s` seconds, doubling up to `cap_s`."""
+    """When an open breaker tries again: after `first_s` seconds, doubling up to `cap_s`; and at least
+    `apart_s` after the destination's own probe request was sent last."""
 
     first_s: float = 1.0
     cap_s: float = 60.0
+    apart_s: float = 0.0
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -126,13 +128,20 @@ class Destination(Protocol):
     reasons: ClassVar[frozenset[str]]
     """The skip and dead-letter reasons this destination can give."""
 
+    unavoidable: ClassVar[frozenset[str]]
+    """Why the vendor drops in silence what any connector must send: reasons of the stand-in's `ignored`."""
+
+    url_per_account: ClassVar[bool]
+    """True: the vendor gives every account its own address, so `destination.url` must be given."""
+
     limits: Limits
 
     def __init__(self, options: Any, consent: Sequence[str] | None = None) -> None: ...
 
     @classmethod
     def url(cls, options: Any) -> str:
-        """The contract's complete address, used when `destination.url` is null."""
+        """The contract's complete address, used when `destination.url` is null. With `url_per_account` it is
+        only an example, at a host that can't exist and with the path that the stand-in listens at."""
 
     @staticmethod
     def credentials(api_key: str) -> Mapping[str, str]:

@@ -39,6 +39,8 @@ class Acme:
     ordering_required: ClassVar[bool] = False
     events: ClassVar[Mapping[str, str]] = {}
     reasons: ClassVar[frozenset[str]] = frozenset({"vendor_rejected", "throttled_identifier"})
+    unavoidable: ClassVar[frozenset[str]] = frozenset()
+    url_per_account: ClassVar[bool] = False
     limits: Limits = LIMITS
 
     def __init__(

@@ -27,6 +27,8 @@ class Topsort:
     ordering_required: ClassVar[bool] = False
     events: ClassVar[Mapping[str, str]] = mapping.EVENTS
     reasons: ClassVar[frozenset[str]] = mapping.REASONS | answers.REASONS
+    unavoidable: ClassVar[frozenset[str]] = frozenset()
+    url_per_account: ClassVar[bool] = False
 
     def __init__(self, options: TopsortOptions, consent: Sequence[str] | None = None) -> None:
         self.limits = wire.limits(options)
