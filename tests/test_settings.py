@@ -504,7 +504,7 @@ def test_order_by_key_is_never_switched_off_where_it_is_required(stand_in: type[
 
 
 def test_an_address_that_every_account_has_its_own_of_must_be_given(stand_in: type[StandIn]) -> None:
-    """There is no default that could be right, so it is missed at the start, beside whatever else is wrong."""
+    """There is no default that could be right, so it is missed at the start, with all else."""
     raw = for_stand_in(platform="p")
     stand_in.url_per_account = True
     problem = only_problem(raw)

@@ -126,8 +126,8 @@ class DestinationSettings(Section):
     name: str = setting(..., "The vendor endpoint; `connector destinations` lists them. One a process.")
     url: str | None = setting(
         None,
-        "Complete address of the endpoint. null: the destination's own (made from its options); not where the "
-        "vendor gives every account another one, which must be given.",
+        "Complete address of the endpoint. null: the destination's own (made from its options); not where "
+        "the vendor gives every account another one, which must be given.",
     )
     allow_http: bool = setting(
         False, "Allow plain http beyond this machine. Off, because the key travels with every request."
