@@ -52,6 +52,7 @@ class Breaker:
         self._run = 0
         self._run_since = 0.0
         self._probes_failed = 0
+        self._asked_at = -FOREVER
         self.state: BreakerState = "closed"
         self.until = 0.0
         """When the next request may leave: 0 while closed, never while a probe is out."""
@@ -61,6 +62,10 @@ class Breaker:
         assert self.state == "open", "a probe leaves an open breaker"
         self.state = "half_open"
         self.until = FOREVER
+
+    def asked(self, now: float) -> None:
+        """The destination's own probe request leaves now, for us or because of a halt."""
+        self._asked_at = now
 
     def failed(self, now: float, probe: bool = False) -> bool:
         """A request, or the probe, failed. True when the state changed."""
@@ -98,7 +103,8 @@ class Breaker:
     def _open(self, now: float) -> None:
         self.state = "open"
         wait_s = doubled_s(self._policy.first_s, self._policy.cap_s, self._probes_failed + 1)
-        self.until = now + upward_s(wait_s, self._random)
+        begin = max(now + wait_s, self._asked_at + self._policy.apart_s)
+        self.until = now + upward_s(begin - now, self._random)
 
     def _count(self, now: float, *, failed: bool) -> None:
         last = self._last

@@ -67,6 +67,10 @@ class Pace:
         """And it is the probe: nothing else leaves before its answer."""
         self._breaker.probing()
 
+    def asked(self, now: float) -> None:
+        """The destination's own probe request leaves now: vendors say how often they like that."""
+        self._breaker.asked(now)
+
     def state(self, now: float) -> SenderState:
         """What holds the next request back, for people."""
         if self._breaker.state != "closed":

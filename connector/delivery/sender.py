@@ -426,6 +426,7 @@ class Sender:
         request = self._destination.probe(self._url)
         if request is None:
             return None
+        self._pace.asked(self._time())
         return self._destination.judge_probe(await self._transport.send(request))
 
     def _tell_breaker(self) -> None:

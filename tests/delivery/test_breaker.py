@@ -100,6 +100,31 @@ def test_failed_probes_wait_twice_as_long_up_to_the_cap_and_a_good_one_starts_ov
     assert 1.0 <= down.until - 500.0 <= 1.2
 
 
+def test_a_vendor_that_was_just_asked_is_not_asked_again_too_soon() -> None:
+    """Where the contract says once in 30 s, that holds between two outages as well as within one."""
+    down = breaker(ProbePolicy(first_s=1.0, cap_s=60.0, apart_s=30.0))
+    for _ in range(ATTEMPTS_MIN):
+        down.failed(0.0)
+    assert 1.0 <= down.until <= 1.2  # nobody has been asked yet
+    down.probing()
+    down.asked(1.0)
+    down.failed(1.5, probe=True)
+    assert 31.0 <= down.until <= 31.0 + 6.0
+    down.probing()
+    down.asked(31.0)
+    down.answered(31.1, probe=True)
+    for _ in range(ATTEMPTS_MIN):
+        down.failed(40.0)
+    assert 61.0 <= down.until <= 61.0 + 6.0
+    down.probing()
+    down.asked(500.0)
+    for at in (530.0, 560.0, 590.0, 620.0):
+        down.failed(at, probe=True)
+        down.probing()
+    down.failed(620.0, probe=True)
+    assert down.until - 620.0 >= 32.0  # its own wait is longer by now
+
+
 def test_a_closed_breaker_forgets_the_failures_before() -> None:
     """The outage's failures must not open it again at the next one."""
     down = opened()

@@ -138,6 +138,31 @@ def test_where_there_is_a_harmless_probe_it_must_pass_before_a_real_batch() -> N
     run(main())
 
 
+def test_a_harmless_probe_is_sent_no_more_often_than_the_vendor_likes() -> None:
+    """Whether an open breaker asks or a halt does, two probes are half a minute apart."""
+
+    async def main() -> None:
+        asked = 0
+
+        def answer(ids: list[str]) -> Response:
+            nonlocal asked
+            if ids != ["probe"]:
+                return DOWN
+            asked += 1
+            return Response(401) if asked % 3 == 0 else OK
+
+        limits = msgspec.structs.replace(LIMITS, probe=ProbePolicy(first_s=1.0, cap_s=60.0, apart_s=30.0))
+        rig = Rig(answer, limits=limits, destination=Acme(probes=True))
+        submit_batches(rig, 30)
+        await asyncio.sleep(2000)
+        probes = [at for at, ids in rig.wire.sent if ids == ["probe"]]
+        assert len(probes) > 20
+        assert rig.outcomes.halts
+        assert min(later - earlier for earlier, later in pairwise(probes)) >= 30.0
+
+    run(main())
+
+
 def test_a_probe_that_says_the_key_is_wrong_halts() -> None:
     """401 to the probe is a halt, not an outage."""
 
