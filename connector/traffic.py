@@ -114,15 +114,17 @@ class Traffic:
 
 
 def _key(event: Event) -> bytes:
-    user = event.get("user") or {}
-    return str(user.get("anonymous_id") or user.get("customer_id") or event["event_id"]).encode()
+    """What a producer keys its topic by, so that what must keep its order stays in one partition."""
+    order, cart, user = (event.get(group) or {} for group in ("order", "cart", "user"))
+    found = order.get("order_id") or cart.get("state_id") or cart.get("cart_id")
+    return str(found or user.get("anonymous_id") or user.get("customer_id") or event["event_id"]).encode()
 
 
 class Oracle:
     """Says what must become of a record, by decoding and mapping it alone, apart from the pipeline.
 
-    `poison` are item ids that the vendor will refuse; a record with one of them is a dead letter, and only
-    its other ids arrive.
+    Ids are the vendor's. `poison` are those that it will refuse; a record with one of them is a dead letter,
+    and only its other ids arrive.
     """
 
     def __init__(
@@ -160,7 +162,7 @@ class Oracle:
             case Refused(reason):
                 return Expected("dead_lettered", reason, ())
             case Mapped(items):
-                ids = tuple(item.id for item in items)
+                ids = tuple(self._destination.vendor_id(item) for item in items)
         self._mapped += 1
         if self._poison_every and self._mapped % self._poison_every == 0 and not self._seen.intersection(ids):
             self.poison.add(ids[0])

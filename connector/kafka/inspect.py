@@ -6,7 +6,7 @@ Joins no group and changes nothing. Every call is bounded in time.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as NoAnswer
 from types import TracebackType
 
@@ -16,6 +16,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, t
     ConfigResource,
     ResourceType,
 )
+
+from connector.kafka.dead_letter import Headers
 
 OFFSET_NONE = -1001  # librdkafka's number for "the group has no offset here"
 
@@ -69,6 +71,41 @@ class Cluster:
         except KafkaException as error:
             raise ClusterError(_words(error)) from None
         return [None if place.offset == OFFSET_NONE else place.offset for place in answers]
+
+    def left(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+        """Records of these topics behind the group's offsets, per partition that has any."""
+        known = self.topics()
+        places = [(topic, number) for topic in topics for number in range(known.get(topic, 0))]
+        committed = self.committed((topic, known[topic]) for topic in topics if topic in known)
+        behind = {}
+        for place, offset in zip(places, committed, strict=True):
+            first, end = self._edges(*place)
+            if end > (first if offset is None else offset):
+                behind[place] = end - (first if offset is None else offset)
+        return behind
+
+    def records(self, topic: str) -> Iterator[tuple[bytes | None, Headers]]:
+        """Value and headers of every record that the topic holds now, partition by partition."""
+        for number in range(self.topics().get(topic, 0)):
+            at, end = self._edges(topic, number)
+            self._consumer.assign([TopicPartition(topic, number, at)])
+            while at < end:
+                message = self._consumer.poll(self._timeout_s)
+                if message is None or message.error() is not None:
+                    raise ClusterError(f"{topic}:{number}:{at} can't be read")
+                offset = message.offset()
+                assert offset is not None, "a record has its offset"
+                at = offset + 1
+                yield message.value(), tuple(message.headers() or ())  # type: ignore[arg-type]  # bytes, as read
+
+    def _edges(self, topic: str, number: int) -> tuple[int, int]:
+        try:
+            first, end = self._consumer.get_watermark_offsets(
+                TopicPartition(topic, number), timeout=self._timeout_s
+            )
+        except KafkaException as error:
+            raise ClusterError(_words(error)) from None
+        return first, end
 
     def topic_setting(self, topic: str, name: str) -> str:
         """A topic's setting, `cleanup.policy` for example."""
