@@ -6,6 +6,7 @@ Decides only: plain functions, no clock. "Absent" is None everywhere, and blank 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -61,6 +62,30 @@ def holds_email(value: str) -> bool:
     return False
 
 
+def clean_id(value: str | None, adjustments: list[str]) -> str | None:
+    """An identifier or token where no personal data may go: no placeholder, no e-mail address."""
+    found = identifier(value)
+    if found is not None and holds_email(found):
+        adjustments.append("pii_identifier_suppressed")
+        return None
+    return found
+
+
+def clean_query(value: str | None, adjustments: list[str]) -> str | None:
+    """The query word for word; None when blank or when it holds an e-mail address."""
+    if value is None or not value.strip():
+        return None
+    if holds_email(value):
+        adjustments.append("search_query_suppressed")
+        return None
+    return value
+
+
+def texts(values: Sequence[str] | None) -> Sequence[str] | None:
+    """Those that are not blank, None when none is left."""
+    return [found for value in values if (found := text(value)) is not None] or None if values else None
+
+
 def derived_id(name: str) -> str:
     """The uuid5 of a name in our own space: the same name gives the same id, for ever.
 
@@ -113,6 +138,14 @@ def times_quantity(micros: int, quantity: float) -> tuple[int, int]:
     if exponent > 0:
         return units * 10**exponent, MICROS_SCALE
     return units, MICROS_SCALE - exponent
+
+
+def rounded(units: int, scale: int) -> int:
+    """`units` / 10^`scale` as a whole number, a tie going to the even one."""
+    if scale <= 0:
+        return units * 10**-scale
+    whole, rest = divmod(units, 10**scale)
+    return whole + (2 * rest + (whole & 1) > 10**scale)
 
 
 # ── times ────────────────────────────────────────────────────────────────────────────────────────
@@ -188,6 +221,22 @@ _NO_PLACES = frozenset({"about", "blob", "data", "javascript", "mailto", "sms", 
 def cut_query(value: str) -> str:
     """The address up to its query and fragment, where personal data likes to travel."""
     return value.partition("#")[0].partition("?")[0]
+
+
+def bare_url(value: str | None) -> tuple[str, str] | None:
+    """The address without user info and fragment, and its query apart; None when absent or no place."""
+    if value is None:
+        return None
+    value, _, query = value.partition("#")[0].strip().partition("?")
+    if not value or value.partition(":")[0].lower() in _NO_PLACES:
+        return None
+    if "@" in value:
+        scheme, slashes, rest = value.partition("//")
+        if scheme and (scheme[-1] != ":" or "/" in scheme):
+            scheme, slashes, rest = "", "", value
+        authority, slash, path = rest.partition("/")
+        value = f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}"
+    return value, query
 
 
 def url_path(value: str | None) -> str | None:

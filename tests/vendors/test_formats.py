@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal, getcontext, localcontext
+from decimal import ROUND_HALF_EVEN, Decimal, getcontext, localcontext
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from connector.vendors import formats
 from connector.vendors.formats import (
     FAN_OUT,
+    bare_url,
+    clean_id,
+    clean_query,
     currency,
     date_ms,
     decimal_text,
@@ -23,7 +26,9 @@ from connector.vendors.formats import (
     number,
     retry_after_s,
     rfc3339,
+    rounded,
     text,
+    texts,
     times_quantity,
     url_path,
 )
@@ -77,6 +82,25 @@ def test_an_email_address_is_seen(value: str) -> None:
 def test_an_at_sign_alone_is_no_email_address(value: str) -> None:
     """A query about `@brand` is not personal."""
     assert not holds_email(value)
+
+
+def test_an_email_address_is_no_identifier_and_no_search_query() -> None:
+    """Both are left out and counted, each under its own word; a placeholder is only absent."""
+    adjustments: list[str] = []
+    assert clean_id(" c-4711 ", adjustments) == "c-4711"
+    assert clean_id(" Null ", adjustments) is None
+    assert clean_query(" desk lamp ", adjustments) == " desk lamp "
+    assert clean_query(" \t", adjustments) is None
+    assert adjustments == []
+    assert clean_id("jane@example.com", adjustments) is None
+    assert clean_query("mail jane@example.com now", adjustments) is None
+    assert adjustments == ["pii_identifier_suppressed", "search_query_suppressed"]
+
+
+def test_a_list_loses_its_blanks() -> None:
+    """And is absent when nothing is left."""
+    assert texts([" a", "", "b "]) == ["a", "b"]
+    assert texts([" "]) is texts([]) is texts(None) is None
 
 
 def test_derived_ids_are_uuid5_in_our_own_space() -> None:
@@ -144,6 +168,21 @@ def test_money_is_exact(units: int, scale: int) -> None:
 def test_a_quantity_means_its_shortest_decimal(micros: int, quantity: float, expected: str) -> None:
     """0.45 kg at 12.90 is 5.805, not the product of two binary fractions."""
     assert decimal_text(*times_quantity(micros, quantity)) == expected
+
+
+@given(st.integers(-(10**30), 10**30), st.integers(-6, 12))
+def test_rounding_is_half_even_and_exact(units: int, scale: int) -> None:
+    """As Python's decimal does it, without its context."""
+    with localcontext(getcontext()) as context:
+        context.prec = 60
+        exact = Decimal(units).scaleb(-scale)
+        assert rounded(units, scale) == int(exact.to_integral_value(ROUND_HALF_EVEN))
+
+
+@pytest.mark.parametrize(("units", "expected"), [(5, 0), (15, 2), (25, 2), (26, 3), (-5, 0), (-15, -2)])
+def test_a_tie_goes_to_the_even_one(units: int, expected: int) -> None:
+    """So that many roundings do not lean to one side."""
+    assert rounded(units, 1) == expected
 
 
 def test_currencies_are_compared_in_capitals() -> None:
@@ -261,6 +300,37 @@ def test_a_path_has_no_host_query_or_fragment(value: str | None, expected: str |
 def test_a_host_or_a_person_is_no_path(value: str, expected: str | None) -> None:
     """An address without a scheme still has a host, and a mail address is personal."""
     assert url_path(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (
+            "https://jane:pw@shop.example:8443/p/1?q=a+b&x=1#top",
+            ("https://shop.example:8443/p/1", "q=a+b&x=1"),
+        ),
+        ("https://a@b@shop.example", ("https://shop.example", "")),
+        ("https://shop.example/@jane/posts", ("https://shop.example/@jane/posts", "")),
+        ("//jane@shop.example/c", ("//shop.example/c", "")),
+        ("shop://jane@cart/7?x", ("shop://cart/7", "x")),
+        ("jane@shop.example/p", ("shop.example/p", "")),
+        ("jane@shop.example//p", ("shop.example//p", "")),
+        ("/go/https://jane@x/y", ("/go/https://jane@x/y", "")),
+        (" /p?#? ", ("/p", "")),
+        ("/p#a?b@c", ("/p", "")),
+        ("mailto:jane@example.com", None),
+        ("TEL:+1", None),
+        ("?q=1", None),
+        ("#", None),
+        ("  ", None),
+        (None, None),
+    ],
+)
+def test_an_address_goes_without_user_info_and_fragment(
+    value: str | None, expected: tuple[str, str] | None
+) -> None:
+    """What is left of it, and its query apart: vendors differ in what they may have of that."""
+    assert bare_url(value) == expected
 
 
 def test_the_placeholder_list_is_in_lower_case() -> None:

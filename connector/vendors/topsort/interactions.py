@@ -15,9 +15,9 @@ from connector.model import event as canonical
 from connector.model.event import ClickstreamEvent, Event
 from connector.model.item import Item
 from connector.vendors.contract import Mapped, MapResult, Refused, Skipped
-from connector.vendors.formats import item_id, text
+from connector.vendors.formats import clean_id, clean_query, item_id, text, texts
 from connector.vendors.topsort import wire
-from connector.vendors.topsort.pieces import Common, Rules, clean_id, clean_query, path_of, texts
+from connector.vendors.topsort.pieces import Common, Rules, path_of
 
 ENTITY_TYPES = ("product", "vendor")
 

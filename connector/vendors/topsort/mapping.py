@@ -13,11 +13,11 @@ from operator import attrgetter
 from connector.model import event as canonical
 from connector.model.event import EVENT_TYPES, UNKNOWN_EVENT_TYPE, ClickstreamEvent, Event, OrderEvent
 from connector.vendors.contract import MapResult, Refused, Skipped
-from connector.vendors.formats import YEAR_2000_MS, rfc3339
+from connector.vendors.formats import YEAR_2000_MS, clean_id, rfc3339
 from connector.vendors.topsort import wire
 from connector.vendors.topsort.interactions import Interactions, interactions, sponsored
 from connector.vendors.topsort.page_views import PageView, page_view
-from connector.vendors.topsort.pieces import Common, Rules, clean_id
+from connector.vendors.topsort.pieces import Common, Rules
 from connector.vendors.topsort.purchases import Purchase, order_id, purchase
 from connector.vendors.topsort.settings import TopsortOptions, UserIdSource
 

@@ -13,9 +13,9 @@ from connector.model import event as canonical
 from connector.model.event import Event, OrderEvent
 from connector.model.item import Item
 from connector.vendors.contract import Mapped, MapResult, Refused, Skipped
-from connector.vendors.formats import currency, decimal_text, derived_id, times_quantity
+from connector.vendors.formats import clean_id, currency, decimal_text, derived_id, times_quantity
 from connector.vendors.topsort import wire
-from connector.vendors.topsort.pieces import Common, Rules, clean_id
+from connector.vendors.topsort.pieces import Common, Rules
 
 ID_CHARS_MAX = 128  # the bound that a vendor-written integration documents
 
