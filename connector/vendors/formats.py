@@ -142,10 +142,11 @@ def times_quantity(micros: int, quantity: float) -> tuple[int, int]:
 
 def rounded(units: int, scale: int) -> int:
     """`units` / 10^`scale` as a whole number, a tie going to the even one."""
+    power: int = 10 ** abs(scale)
     if scale <= 0:
-        return units * 10**-scale
-    whole, rest = divmod(units, 10**scale)
-    return whole + (2 * rest + (whole & 1) > 10**scale)
+        return units * power
+    whole, rest = divmod(units, power)
+    return whole + (2 * rest + (whole & 1) > power)
 
 
 # ── times ────────────────────────────────────────────────────────────────────────────────────────
