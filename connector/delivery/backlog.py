@@ -15,14 +15,16 @@ class Backlog:
     """Every batch that is not in flight.
 
     First go those that were sent before (due retries, halves), then fresh ones, each in their order: what is
-    old holds the commit point. Refused batches wait for their turn to be halved. All of it is bounded from
-    outside: nothing gets in here that does not count against the byte budget of what is in flight.
+    old holds the commit point. Who was throttled lets all others go first for a while: see `take`. Refused
+    batches wait for their turn to be halved. All of it is bounded from outside: nothing gets in here that
+    does not count against the byte budget of what is in flight.
     """
 
     def __init__(self) -> None:
         self._fresh: deque[Batch] = deque()
         self._again: deque[Batch] = deque()
-        self._later: list[tuple[float, int, Batch]] = []
+        self._throttled: deque[Batch] = deque()
+        self._later: list[tuple[float, int, Batch, bool]] = []
         self._refused: deque[Batch] = deque()
         self._splitter = Splitter()
         self._sequence = 0
@@ -37,10 +39,10 @@ class Backlog:
         """A batch that could not be tried after all; it goes first."""
         self._again.appendleft(batch)
 
-    def add_retry(self, batch: Batch, due: float) -> None:
-        """A batch that is sent again at `due`."""
+    def add_retry(self, batch: Batch, due: float, *, throttled: bool = False) -> None:
+        """A batch that is sent again at `due`; `throttled`: the vendor said that it was one too many."""
         self._sequence += 1
-        heapq.heappush(self._later, (due, self._sequence, batch))
+        heapq.heappush(self._later, (due, self._sequence, batch, throttled))
 
     def refuse(self, batch: Batch) -> None:
         """A batch of several items that the vendor refused as a whole: halve it as soon as it may be."""
@@ -64,11 +66,17 @@ class Backlog:
 
     # ── going out ────────────────────────────────────────────────────────────────────────────────
 
-    def take(self, now: float) -> Batch | None:
-        """The batch whose turn it is, if any."""
+    def take(self, now: float, others_first_until: float = 0.0) -> Batch | None:
+        """The batch whose turn it is, if any. Until that time, who was throttled goes last.
+
+        Where it is one identifier that the vendor throttles, its events would otherwise meet the gate when it
+        opens, each time, and shut it again before anybody else gets through, for ever.
+        """
         self._wake(now)
         if self._again:
             return self._again.popleft()
+        if self._throttled and (now >= others_first_until or not self._fresh):
+            return self._throttled.popleft()
         if self._fresh:
             return self._fresh.popleft()
         return None
@@ -86,18 +94,20 @@ class Backlog:
         return another
 
     def _take_early(self, now: float) -> Batch | None:
-        batch = self.take(now)
+        batch = self.take(now, NEVER)
         if batch is None and self._later:
             return heapq.heappop(self._later)[2]
         return batch
 
     def _wake(self, now: float) -> None:
         while self._later and self._later[0][0] <= now:
-            self._again.append(heapq.heappop(self._later)[2])
+            _, _, batch, throttled = heapq.heappop(self._later)
+            (self._throttled if throttled else self._again).append(batch)
 
     def batches(self) -> list[Batch]:
         """All that wait, followers included, in no promised order."""
-        found = [*self._again, *self._fresh, *(batch for _, _, batch in self._later), *self._refused]
+        found = [*self._again, *self._throttled, *self._fresh, *self._refused]
+        found += [batch for _, _, batch, _ in self._later]
         for batch in found:  # it grows while we go
             if batch.follower is not None:
                 found.append(batch.follower)
@@ -113,17 +123,17 @@ class Backlog:
     @property
     def retrying(self) -> int:
         """Batches sent before: due, not yet due, or waiting to be halved."""
-        return len(self._again) + len(self._later) + len(self._refused)
+        return len(self._again) + len(self._throttled) + len(self._later) + len(self._refused)
 
     @property
     def ready(self) -> bool:
         """Whether a batch could leave at once."""
-        return bool(self._again or self._fresh)
+        return bool(self._again or self._throttled or self._fresh)
 
     @property
     def can_probe(self) -> bool:
         """Whether a batch could leave if its own wait did not count."""
-        return bool(self._again or self._fresh or self._later)
+        return self.ready or bool(self._later)
 
     @property
     def next_due(self) -> float:

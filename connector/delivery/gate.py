@@ -28,8 +28,15 @@ class Gate:
         self._stated_max_s = limits.retry_after_max_s
         self._random = random
         self._in_a_row = 0
+        self._closed_at = 0.0
         self.until = 0.0
         """Loop time; not after now means open."""
+
+    @property
+    def others_first_until(self) -> float:
+        """How long after it opens those go first that were not throttled: as long as it was closed, so that
+        one throttled identifier takes half of the time at most, and no longer than the longest back-off."""
+        return self.until + min(self.until - self._closed_at, self._policy.cap_s)
 
     def throttled(self, now: float, after_s: float | None) -> float:
         """A request was throttled; how long the gate stays closed from now.
@@ -37,6 +44,8 @@ class Gate:
         Answers to requests that were under way when it closed do not lengthen an unstated wait: one wave of
         throttled requests is one sign.
         """
+        if now >= self.until:
+            self._closed_at = now
         if after_s is not None:
             wait_s = min(max(after_s, 0.0), self._stated_max_s)
         elif now < self.until:

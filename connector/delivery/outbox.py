@@ -5,7 +5,7 @@ Decides only: no broker, no clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from connector.delivery.backlog import Backlog
 from connector.delivery.batch import Batch
@@ -54,9 +54,9 @@ class Outbox:
         """A batch that could not be tried after all; it goes first."""
         self._backlog.put_back(batch)
 
-    def add_retry(self, batch: Batch, due: float) -> None:
-        """A batch that is sent again at `due`."""
-        self._backlog.add_retry(batch, due)
+    def add_retry(self, batch: Batch, due: float, *, throttled: bool = False) -> None:
+        """A batch that is sent again at `due`; `throttled`: the vendor said that it was one too many."""
+        self._backlog.add_retry(batch, due, throttled=throttled)
 
     def refuse(self, batch: Batch) -> None:
         """A batch of several items that was refused as a whole: it is halved as soon as it may be."""
@@ -64,15 +64,22 @@ class Outbox:
 
     # ── going out ────────────────────────────────────────────────────────────────────────────────
 
-    def take(self, now: float, probing: bool = False, failed_last: Batch | None = None) -> Batch | None:
-        """The batch whose turn it is, if any that still has something to send. `probing` asks for one to find
-        out with whether the vendor is back: any but the one that failed last, if there is another."""
+    def take(self, now: float, others_first_until: float = 0.0) -> Batch | None:
+        """The batch whose turn it is, if any that still has something to send. Until that time, who was
+        throttled goes last."""
+        return self._live(lambda: self._backlog.take(now, others_first_until), now)
+
+    def take_for_probe(self, now: float, failed_last: Batch | None) -> Batch | None:
+        """One to find out with whether the vendor is back: any but the one that failed last, if there is
+        another."""
+        return self._live(lambda: self._backlog.take_for_probe(now, failed_last), now)
+
+    def _live(self, take: Callable[[], Batch | None], now: float) -> Batch | None:
         while True:
-            backlog = self._backlog
-            batch = backlog.take_for_probe(now, failed_last) if probing else backlog.take(now)
+            batch = take()
             if batch is None or self.drop_fenced(batch, now):
                 return batch
-            backlog.end(batch)
+            self._backlog.end(batch)
 
     # ── what became of it ────────────────────────────────────────────────────────────────────────
 

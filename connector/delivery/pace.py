@@ -59,6 +59,11 @@ class Pace:
         """When the gate opens, or when it did."""
         return self._gate.until
 
+    @property
+    def others_first_until(self) -> float:
+        """Until when those go first that were not throttled."""
+        return self._gate.others_first_until
+
     def leaves(self, now: float) -> None:
         """A request leaves now."""
         self._cap.take(now)

@@ -224,7 +224,10 @@ class Sender:
     def _next_batch(self, now: float, probing: bool) -> Batch | None:
         """The next batch that is not proven to be at fault."""
         while True:
-            batch = self._outbox.take(now, probing, self._failed_last)
+            if probing:
+                batch = self._outbox.take_for_probe(now, self._failed_last)
+            else:
+                batch = self._outbox.take(now, self._pace.others_first_until)
             if batch is None or not self._condemn(batch):
                 return batch
 
@@ -371,7 +374,7 @@ class Sender:
                 batch.throttled(response, now, self._pace.tally)
         wait_s = self._pace.wait_s(verdict, batch.failures, now)
         self._telemetry.retry_scheduled(verdict.reason, wait_s)
-        self._outbox.add_retry(batch, now + wait_s)
+        self._outbox.add_retry(batch, now + wait_s, throttled=verdict.reason == "throttled")
 
     def _condemn(self, batch: Batch) -> bool:
         """Its next attempt is due: true when it is proven to be at fault, and has been halved or rejected."""

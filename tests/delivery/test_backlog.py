@@ -30,6 +30,43 @@ def test_due_retries_go_before_fresh_batches_and_not_before_they_are_due() -> No
     assert backlog.take(10.0) is None
 
 
+def test_who_was_throttled_lets_others_go_first_until_it_is_time() -> None:
+    """Otherwise the events of one throttled identifier meet the gate each time it opens."""
+    backlog = Backlog()
+    throttled, failed = batch("throttled"), batch("failed")
+    backlog.add_retry(throttled, due=1.0, throttled=True)
+    backlog.add_retry(failed, due=2.0)
+    fresh = [batch("a"), batch("b"), batch("c")]
+    for one in fresh:
+        backlog.add_fresh(one)
+    assert backlog.take(9.0, 10.0) is failed
+    assert backlog.take(9.9, 10.0) is fresh[0]
+    assert backlog.take(10.0, 10.0) is throttled
+    assert backlog.take(10.0, 10.0) is fresh[1]
+
+
+def test_who_was_throttled_waits_for_nobody_when_there_is_nobody() -> None:
+    """Others first is no reason to send nothing; and its own time comes first."""
+    backlog = Backlog()
+    throttled = batch("throttled")
+    backlog.add_retry(throttled, due=3.0, throttled=True)
+    assert backlog.take(2.9, 10.0) is None
+    assert not backlog.ready
+    assert (backlog.retrying, backlog.next_due, backlog.can_probe) == (1, 3.0, True)
+    assert backlog.batches() == [throttled]
+    assert backlog.take(3.0, 10.0) is throttled
+
+
+def test_who_was_throttled_is_the_last_choice_for_a_probe() -> None:
+    """It might be throttled alone, and tell nothing about the vendor."""
+    backlog = Backlog()
+    throttled, fresh = batch("throttled"), batch("fresh")
+    backlog.add_retry(throttled, due=1.0, throttled=True)
+    backlog.add_fresh(fresh)
+    assert backlog.take_for_probe(2.0, None) is fresh
+    assert backlog.take_for_probe(2.0, None) is throttled
+
+
 def test_retries_leave_in_the_order_they_are_due() -> None:
     """Two that are due at the same time leave in the order they failed."""
     backlog = Backlog()

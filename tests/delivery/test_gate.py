@@ -57,6 +57,17 @@ def test_one_wave_of_throttled_answers_counts_once() -> None:
     assert 2.0 <= closed.throttled(closed.until, None) <= 2.4
 
 
+def test_others_go_first_for_as_long_as_the_gate_was_closed() -> None:
+    """So one throttled identifier takes half of the time at most; and no longer than the longest back-off."""
+    closed = gate()
+    assert closed.others_first_until == 0.0
+    closed.throttled(100.0, None)
+    closed.throttled(100.5, 30.0)
+    assert closed.others_first_until == pytest.approx(closed.until + closed.until - 100.0)
+    closed.throttled(1000.0, 300.0)
+    assert closed.others_first_until == pytest.approx(closed.until + 60.0)
+
+
 def test_a_shorter_statement_does_not_open_the_gate_earlier() -> None:
     """The longest wish counts."""
     closed = gate()

@@ -51,9 +51,12 @@ class Ordering(RuleBasedStateMachine):
         if self.outbox.closes_at <= self.now:
             self.outbox.close_batch()
 
-    @rule(probing=st.booleans())
-    def send(self, probing: bool) -> None:
-        batch = self.outbox.take(self.now, probing, self.on_wire[0] if self.on_wire else None)
+    @rule(probing=st.booleans(), others_first_s=st.sampled_from([-1.0, 5.0]))
+    def send(self, probing: bool, others_first_s: float) -> None:
+        if probing:
+            batch = self.outbox.take_for_probe(self.now, self.on_wire[0] if self.on_wire else None)
+        else:
+            batch = self.outbox.take(self.now, self.now + others_first_s)
         if batch is None:
             return
         assert all(map(is_live, batch.items))
@@ -81,9 +84,9 @@ class Ordering(RuleBasedStateMachine):
         self.outbox.ended(batch)
 
     @precondition(lambda self: self.on_wire)
-    @rule(which=st.integers(0, 20), wait_s=st.floats(0.0, 40.0))
-    def failed(self, which: int, wait_s: float) -> None:
-        self.outbox.add_retry(self._answered(which), self.now + wait_s)
+    @rule(which=st.integers(0, 20), wait_s=st.floats(0.0, 40.0), throttled=st.booleans())
+    def failed(self, which: int, wait_s: float, throttled: bool) -> None:
+        self.outbox.add_retry(self._answered(which), self.now + wait_s, throttled=throttled)
 
     @precondition(lambda self: self.on_wire)
     @rule(which=st.integers(0, 20))
@@ -144,7 +147,7 @@ class Ordering(RuleBasedStateMachine):
                 break
             self.outbox.close_batch()
             self.now += 50.0
-            self.send(False)
+            self.send(False, -1.0)
         assert not any(self.open.values())
         self.outbox.close_batch()
         assert self.outbox.take(self.now + 1e9) is None, "something was left that nobody waits for"
