@@ -5,7 +5,7 @@ Decides only: no broker, no clock.
 
 from __future__ import annotations
 
-from connector.delivery.poison import POISON, SPLIT_ANYWAY, THROTTLED_ALONE, Suspicion, Tally
+from connector.delivery.poison import POISON, SPLIT_ANYWAY, Suspicion, Tally, ThrottledAlone
 from connector.delivery.splitter import Tree
 from connector.model.item import Item
 from connector.model.record import Lease
@@ -42,7 +42,7 @@ class Batch:
         self.tree: Tree | None = None
         self.follower: Batch | None = None
         self._suspicion: Suspicion | None = None
-        self._throttling: Suspicion | None = None
+        self._throttling: ThrottledAlone | None = None
         self._last_bad: Response | None = None
 
     def keep(self, items: list[Item]) -> None:
@@ -85,13 +85,14 @@ class Batch:
         else:
             self._suspicion.failed(now, tally.passed)
 
-    def throttled(self, answer: Response, now: float, tally: Tally) -> None:
-        """The vendor throttled it, and is known to throttle single identifiers."""
+    def throttled(self, answer: Response, tally: Tally) -> None:
+        """The vendor throttled it (which is in the tally already), and is known to throttle single
+        identifiers."""
         self._last_bad = _cut(answer)
         if self._throttling is None:
-            self._throttling = Suspicion(now, tally.passed, tally.throttled)
+            self._throttling = ThrottledAlone(tally)
         else:
-            self._throttling.failed(now, tally.passed)
+            self._throttling.again(tally)
 
     def proven(self, tally: Tally) -> tuple[str, Response] | None:
         """Its next attempt is due: the reason that is proven against it by now, with the answer that said so
@@ -102,11 +103,7 @@ class Batch:
             if self._suspicion.retry_due(bar, tally.passed, tally.failed):
                 assert self._last_bad is not None
                 return "vendor_rejected_5xx", self._last_bad
-        if (
-            alone
-            and self._throttling is not None
-            and self._throttling.retry_due(THROTTLED_ALONE, tally.passed, tally.throttled)
-        ):
+        if alone and self._throttling is not None and self._throttling.retry_due(tally):
             assert self._last_bad is not None
             return "throttled_identifier", self._last_bad
         return None

@@ -11,6 +11,9 @@ never cost an event. So failures of one batch are weighed against how all *other
   passes, failures say nothing, so an outage adds at most the one after which it ended;
 - f^k is then how likely luck alone explains it. Nothing is proven unless somebody passed after the last
   failure.
+
+Some vendors throttle a single identifier. No share is weighed there, because the events of one identifier
+would clear each other: see `ThrottledAlone`.
 """
 
 from __future__ import annotations
@@ -35,8 +38,9 @@ POISON = Bar(failures=6, over_s=60.0, chance=1e-9)
 SPLIT_ANYWAY = Bar(failures=3, over_s=0.0, chance=1e-3)
 """A batch is halved then, which costs a few requests if it was luck: once in a thousand is cheap."""
 
-THROTTLED_ALONE = Bar(failures=10, over_s=0.0, chance=1e-9)
-"""Ten answers of 429 to one event while others pass; vendors that throttle a single identifier say so."""
+THROTTLED_ANSWERS = 10
+"""Answers of 429 to one event, others being delivered meanwhile, that make it a dead letter where vendors
+throttle a single identifier: usually a default that was set for very many events, and would wait for ever."""
 
 
 class Tally:
@@ -102,3 +106,34 @@ class Suspicion:
         assert passed > 0, "somebody passed"
         assert bad >= 0, "own failures are in the tally"
         return max(SHARE_MIN, (bad + 1) / (bad + passed + 1))
+
+
+class ThrottledAlone:
+    """The answers of 429 to one event, each in the tally already, and what others met meanwhile.
+
+    An answer counts unless, until its retry was due, others were throttled too and nobody passed: that is
+    our rate and not an identifier. Silence around it counts, or the last event of a topic would stay open.
+    Nothing is proven unless somebody passed since the first answer.
+    """
+
+    __slots__ = ("_before", "_passed_first", "_passed_last", "_throttled_last")
+
+    def __init__(self, tally: Tally) -> None:
+        self._before = 0
+        self._passed_first = self._passed_last = tally.passed
+        self._throttled_last = tally.throttled
+
+    def again(self, tally: Tally) -> None:
+        """It was throttled again."""
+        self._before = self._answers(tally, throttled=tally.throttled - 1)
+        self._passed_last = tally.passed
+        self._throttled_last = tally.throttled
+
+    def retry_due(self, tally: Tally) -> bool:
+        """Its retry is due: is it proven now that it is throttled alone?"""
+        answers = self._answers(tally, throttled=tally.throttled)
+        return answers >= THROTTLED_ANSWERS and tally.passed > self._passed_first
+
+    def _answers(self, tally: Tally, throttled: int) -> int:
+        everybody = throttled > self._throttled_last and tally.passed == self._passed_last
+        return self._before + (not everybody)

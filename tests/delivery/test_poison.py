@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.delivery.poison import POISON, SPLIT_ANYWAY, Bar, Suspicion
+from connector.delivery.poison import POISON, SPLIT_ANYWAY, Bar, Suspicion, Tally, ThrottledAlone
 
 
 class Trial:
@@ -155,3 +156,97 @@ def test_a_vendor_that_fails_at_random_condemns_nobody(share: float, seed: int, 
         failed = sum(random.random() < share for _ in range(others))
         trial.others(passed=others - failed, failed=failed)
         assert not trial.proven()
+
+
+# ── throttled alone ──────────────────────────────────────────────────────────────────────────────
+
+
+class Throttled:
+    """One event that is answered 429 every time, among other requests."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+        self.alone: ThrottledAlone | None = None
+
+    def others(self, *, passed: int = 0, throttled: int = 0) -> None:
+        self.tally.passed += passed
+        self.tally.throttled += throttled
+
+    def again(self) -> None:
+        self.tally.throttled += 1
+        if self.alone is None:
+            self.alone = ThrottledAlone(self.tally)
+        else:
+            self.alone.again(self.tally)
+
+    def proven(self) -> bool:
+        return self.alone is not None and self.alone.retry_due(self.tally)
+
+
+def answers_until_proven(passed: int, throttled: int) -> int | None:
+    trial = Throttled()
+    for answers in range(1, 200):
+        trial.again()
+        trial.others(passed=passed, throttled=throttled)
+        if trial.proven():
+            return answers
+    return None
+
+
+@pytest.mark.parametrize(("passed", "throttled"), [(1, 0), (100, 0), (1, 1), (10, 90)])
+def test_ten_answers_prove_it_when_others_were_delivered_meanwhile(passed: int, throttled: int) -> None:
+    """However many or few, and however many others of the same identifier share its fate: they would clear
+    each other for ever."""
+    assert answers_until_proven(passed, throttled) == 10
+
+
+def test_while_everybody_is_throttled_nobody_is_alone() -> None:
+    """That is our rate and not an identifier, even if others had passed before."""
+    trial = Throttled()
+    for _ in range(9):
+        trial.again()
+        trial.others(passed=5)
+        assert not trial.proven()
+    for _ in range(500):
+        trial.again()
+        trial.others(throttled=3)
+        assert not trial.proven()
+    trial.others(passed=1)
+    assert trial.proven()
+
+
+def test_silence_around_it_clears_nobody() -> None:
+    """Others were delivered, then the topic fell silent: the tenth answer is enough, or the last event of a
+    topic would stay open for ever."""
+    trial = Throttled()
+    trial.again()
+    trial.others(passed=3)
+    for _ in range(8):
+        trial.again()
+        assert not trial.proven()
+    trial.again()
+    assert trial.proven()
+
+
+def test_an_event_that_is_all_alone_is_not_proven_to_be_throttled_alone() -> None:
+    """Nobody was delivered since: what passed before says nothing."""
+    trial = Throttled()
+    trial.others(passed=1000)
+    for _ in range(50):
+        trial.again()
+        assert not trial.proven()
+
+
+def test_asking_twice_about_one_answer_of_429_counts_it_once() -> None:
+    """A retry that was due, but was put back, is weighed again and not counted again."""
+    trial = Throttled()
+    for _ in range(9):
+        trial.again()
+        trial.others(passed=1)
+        for _ in range(10):
+            assert not trial.proven()
+    trial.again()
+    trial.others(throttled=1)
+    assert not trial.proven()
+    trial.others(passed=1)
+    assert trial.proven()
