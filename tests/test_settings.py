@@ -165,11 +165,12 @@ FROM_ENV: dict[str, tuple[str, object]] = {
     "source.start_from": ("latest", "latest"),
     "source.on_offset_lost": ("earliest", "earliest"),
     "source.properties": (
-        '{"bootstrap.servers": "b:1", "ssl": true}',
-        {"bootstrap.servers": "b:1", "ssl": "true"},
+        '{"bootstrap.servers": "b:1", "check.crcs": true}',
+        {"bootstrap.servers": "b:1", "check.crcs": "true"},
     ),
     "source.schema_registry.url": ("http://registry:8081", "http://registry:8081"),
     "source.schema_registry.auth": ("user:password", "user:password"),
+    "source.schema_registry.allow_http": ("true", True),
     "source.schema_registry.auth_file": ("FILE", "FILE"),
     "delivery.ordering": ("none", "none"),
     "delivery.linger_ms": ("7", 7),
@@ -337,7 +338,7 @@ REFUSED: list[tuple[str, object, str, str]] = [
         "source.properties.max:poll:interval:ms",
         "soon",
         "source.properties.max.poll.interval.ms",
-        "whole number",
+        "refused by librdkafka",
     ),
     ("source.properties.max:poll:interval:ms", 20_000, "limits.drain_timeout_s", "must be below"),
     ("source.schema_registry.cache_dir", "/var", "source.schema_registry.cache_dir", "not built yet"),
@@ -377,6 +378,61 @@ def test_a_wrong_value_is_named_with_what_would_be_right(
     problem = only_problem(with_(path, value))
     assert problem.path == named
     assert words in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("sesion.timeout.ms", "6000", "No such configuration property"),
+        ("session.timeout.ms", "soon", "Invalid value"),
+        ("session.timeout.ms", "0", "outside allowed range"),
+        ("security.protocol", "tls", "Invalid value"),
+        ("topic.auto.offset.reset", "latest", "source.start_from"),
+        ("auto.commit.enable", "true", "commits what is settled"),
+        ("topic.auto.commit.enable", "true", "commits what is settled"),
+        ("enable.partition.eof", "true", "no use for it"),
+        ("acks", "1", "no effect"),
+        ("compression.type", "lz4", "no effect"),
+        ("queued.max.messages.kbytes", "300000", "more than limits.memory_mib"),
+        ("fetch.message.max.bytes", "300000000", "more than limits.memory_mib"),
+    ],
+)
+def test_a_property_that_would_be_refused_or_ignored_is_named(name: str, value: str, words: str) -> None:
+    """At load, without a broker: not at the first start in production, and never in silence."""
+    raw = deepcopy(MINIMAL)
+    raw["source"]["properties"][name] = value
+    problem = only_problem(raw)
+    assert problem.path == f"source.properties.{name}"
+    assert words in str(problem)
+
+
+def test_all_wrong_properties_are_named_at_once(tmp_path: Path) -> None:
+    """librdkafka itself stops at the first. One whose value is in a file is named as it was written."""
+    (tmp_path / "secret").write_text("hidden")
+    raw = deepcopy(MINIMAL)
+    raw["source"]["properties"] |= {
+        "no.such": "1",
+        "nor.this": "2",
+        "sasl.pasword_file": str(tmp_path / "secret"),
+    }
+    assert {problem.path for problem in problems(raw)} == {
+        "source.properties.no.such",
+        "source.properties.nor.this",
+        "source.properties.sasl.pasword_file",
+    }
+
+
+def test_a_registrys_credentials_do_not_travel_in_the_clear() -> None:
+    """Unless somebody says so; on this machine, or without credentials, plain http harms nobody."""
+    raw = deepcopy(MINIMAL)
+    registry = raw["source"]["schema_registry"] = {"url": "http://registry:8081"}
+    assert problems(raw) == []
+    registry["auth"] = "user:password"
+    assert "is plain http" in only_problem(raw).what
+    registry["url"] = "http://localhost:8081"
+    assert problems(raw) == []
+    raw["source"]["schema_registry"] = {**registry, "url": "http://registry:8081", "allow_http": True}
+    assert problems(raw) == []
 
 
 def test_all_mistakes_are_told_at_once() -> None:
@@ -630,12 +686,12 @@ def test_property_files_are_read_and_their_properties_renamed(tmp_path: Path) ->
     file = tmp_path / "password"
     file.write_text("pw\n")
     raw = with_("source.properties.sasl:password_file", str(file))
-    raw["source"]["properties"] |= {"fetch.min.bytes": 5, "enable.partition.eof": False}
+    raw["source"]["properties"] |= {"fetch.min.bytes": 5, "socket.keepalive.enable": False}
     assert from_mapping(raw).source.librdkafka() == {
         "bootstrap.servers": "localhost:9092",
         "sasl.password": "pw",
         "fetch.min.bytes": "5",
-        "enable.partition.eof": "false",
+        "socket.keepalive.enable": "false",
     }
     raw["source"]["properties"]["sasl.password"] = "other"
     assert "is given beside sasl.password" in only_problem(raw).what

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from connector.cli.common import FAILED, ConfigFile, command, read_settings
+from connector.cli.common import BAD_USAGE, FAILED, ConfigFile, command, read_settings
 
 if TYPE_CHECKING:
     from connector.settings import Settings
@@ -25,7 +25,7 @@ def run(config: ConfigFile = None) -> None:
     """Carry events from Kafka to the destination until SIGTERM or SIGINT.
 
     A first signal stops politely: what is under way is finished, committed, and the group is left. A second
-    one ends at once; what was in flight is sent again by the next run.
+    one ends at once with exit code 130; what was in flight is sent again by the next run.
 
     \b
     Example:
@@ -60,9 +60,11 @@ async def _carry(settings: Settings) -> int:
     try:
         carrier = App(settings)
         await carrier.start()
-    except (OSError, ValueError) as obstacle:  # a taken address, an unreadable secret, a refused property
+    except (OSError, ValueError) as obstacle:
         log.error("not_started", error=str(obstacle))
-        return FAILED
+        # An address that is taken or a secret that can't be read may be there the next time; a combination of
+        # properties that librdkafka refuses (each alone is asked about when the settings are read) will not.
+        return FAILED if isinstance(obstacle, OSError) else BAD_USAGE
     ended = asyncio.ensure_future(carrier.wait())
     stop = asyncio.ensure_future(asked.wait())
     await asyncio.wait({ended, stop}, return_when=asyncio.FIRST_COMPLETED)

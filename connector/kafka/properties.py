@@ -1,8 +1,10 @@
-"""What librdkafka is told: the operator's properties, ours, and bounds for its queues. Decides only."""
+"""What librdkafka is told: the operator's properties, ours, and bounds for its queues."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+
+from confluent_kafka import Consumer, KafkaException
 
 Properties = dict[str, str | int | float | bool]
 
@@ -31,8 +33,51 @@ CONNECTION = (
 )
 """Properties that say how to reach the cluster, by their beginning: these the producer shares."""
 
+OURS: Mapping[str, str] = {
+    "group.id": "use source.group_id",
+    "auto.offset.reset": "use source.start_from and source.on_offset_lost",
+    **dict.fromkeys(
+        (
+            *("enable.auto.commit", "auto.commit.enable", "auto.commit.interval.ms"),
+            *("enable.auto.offset.store", "offset.store.method", "offset.store.path"),
+            "offset.store.sync.interval.ms",
+        ),
+        "the connector commits what is settled, nothing else",
+    ),
+    "enable.partition.eof": "the connector has no use for it",
+}
+"""What an operator may not set, and what to do instead. The frontier decides what is committed, and a second
+opinion would lose events. librdkafka takes each also with `topic.` before it."""
+
+PRODUCERS = frozenset(
+    {
+        *("acks", "request.required.acks", "request.timeout.ms", "message.timeout.ms", "delivery.timeout.ms"),
+        *("enable.idempotence", "enable.gapless.guarantee", "transactional.id", "transaction.timeout.ms"),
+        *(
+            "queue.buffering.max.messages",
+            "queue.buffering.max.kbytes",
+            "queue.buffering.max.ms",
+            "linger.ms",
+        ),
+        *("queue.buffering.backpressure.threshold", "message.send.max.retries", "retries"),
+        *("compression.codec", "compression.type", "compression.level", "batch.num.messages", "batch.size"),
+        *("delivery.report.only.error", "sticky.partitioning.linger.ms", "partitioner", "queuing.strategy"),
+    }
+)
+"""What only a producer reads (librdkafka's CONFIGURATION.md, column P). For the dead-letter producer the
+connector decides, as its promises depend on it."""
+
+QUEUES_KIB = ("queued.max.messages.kbytes",)
+QUEUES_BYTES = (
+    *("fetch.max.bytes", "fetch.message.max.bytes", "max.partition.fetch.bytes"),
+    *("receive.message.max.bytes", "fetch.min.bytes"),
+)
+"""Sizes of what waits for us inside librdkafka."""
+
 FETCH_BYTES_MIN = 1 << 20
 """librdkafka's own `message.max.bytes`; it raises a smaller `fetch.max.bytes` to it."""
+
+_LAST = "connector.asks"
 
 FETCH_SHARE = 8
 """A fetch counts compressed bytes, and what it brings is several times that in memory: with a share of 2 and
@@ -54,6 +99,27 @@ LETTER_BYTES_MAX = 100 << 20
 
 LETTER_TIMEOUT_MS = 30_000
 """After so long without an answer a write counts as failed, is told, and begins anew."""
+
+
+def refusals(properties: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Each property that librdkafka itself refuses, and its words. Connects nowhere.
+
+    librdkafka names one at a time, so what it named is left out and the rest asked again; a property that it
+    can't know comes last, and keeps it from ever beginning to work.
+    """
+    left = dict(properties)
+    while True:
+        try:
+            Consumer({"group.id": _LAST, **left, _LAST: ""})
+        except KafkaException as refused:
+            words = str(refused.args[0].str()).strip()
+        except (TypeError, ValueError) as refused:
+            words = str(refused)
+        named = next((name for name in left if f'"{name}"' in words), None)
+        if named is None:
+            return
+        yield named, words
+        del left[named]
 
 
 def consumer_properties(

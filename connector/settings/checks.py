@@ -20,6 +20,7 @@ from connector.settings.model import (
     MAX_POLL_INTERVAL,
     MAX_POLL_INTERVAL_MS,
     Settings,
+    is_secret_property,
     is_topic,
 )
 from connector.settings.problem import Problem, did_you_mean
@@ -29,15 +30,6 @@ if TYPE_CHECKING:
     from connector.vendors.contract import Destination
 
 Problems = Iterator[Problem]
-
-# Ours to set: the frontier decides what is committed, and a second opinion would lose events.
-OURS = {
-    "group.id": "use source.group_id",
-    "auto.offset.reset": "use source.start_from and source.on_offset_lost",
-    "enable.auto.commit": "the connector commits what is settled, nothing else",
-    "auto.commit.interval.ms": "the connector commits what is settled, nothing else",
-    "enable.auto.offset.store": "the connector commits what is settled, nothing else",
-}
 
 
 def destination_known(settings: Settings) -> Problems:
@@ -115,31 +107,66 @@ def registry_usable(settings: Settings) -> Problems:
         yield Problem(f"{path}.url", "is not an address", "for example https://registry:8081")
         return
     yield from _no_credentials(f"{path}.url", parts, f"use {path}.auth or {path}.auth_file")
+    secret = registry.auth is not None or registry.auth_file is not None
+    if (
+        secret
+        and parts.scheme == "http"
+        and not registry.allow_http
+        and not is_loopback(parts.hostname or "")
+    ):
+        hint = f"use https, or set {path}.allow_http: true if you must"
+        yield Problem(f"{path}.url", "is plain http, and credentials are given", hint)
 
 
 def properties_usable(settings: Settings) -> Problems:
-    """Brokers are named, secret files can be read, and nothing of ours is overridden."""
-    properties = settings.source.properties
+    """Brokers are named, secret files can be read, nothing of ours is overridden or of no effect, and
+    librdkafka takes the rest."""
+    from connector.kafka import properties as kafka
+
+    given = settings.source.properties
     path = "source.properties"
-    if not properties.get("bootstrap.servers"):
+    if not given.get("bootstrap.servers"):
         yield Problem(f"{path}.bootstrap.servers", "is missing", "for example kafka-1:9092,kafka-2:9092")
-    for name, value in properties.items():
+    asked: dict[str, str] = {}
+    for name, value in given.items():
         bare = name.removesuffix(FILE_SUFFIX)
-        if bare in OURS:
-            yield Problem(f"{path}.{name}", "is set by the connector", OURS[bare])
-        elif name != bare:
-            if bare in properties:
+        plain = bare.removeprefix("topic.")
+        if plain in kafka.OURS:
+            yield Problem(f"{path}.{name}", "is set by the connector", kafka.OURS[plain])
+        elif plain in kafka.PRODUCERS:
+            hint = "dead letters are written with the connector's own, which its promises depend on"
+            yield Problem(f"{path}.{name}", "is for producers and would have no effect", hint)
+        elif name == bare:
+            asked[name] = value
+        else:
+            if bare in given:
                 yield Problem(f"{path}.{name}", f"is given beside {bare}", "give one of the two")
+            else:
+                asked[bare] = "…"  # what the file holds is a secret, and does not matter here
             yield from _readable(f"{path}.{name}", Path(value))
+    for bare, words in kafka.refusals(asked):
+        name = bare if bare in given else f"{bare}{FILE_SUFFIX}"
+        hint = "" if is_secret_property(bare) else words  # it may quote the value
+        yield Problem(f"{path}.{name}", "is refused by librdkafka", hint)
+
+
+def queues_within_memory(settings: Settings) -> Problems:
+    """What librdkafka may hold stays within what the process may hold."""
+    from connector.kafka import properties as kafka
+
+    limit = settings.limits.memory_mib << 20
+    for names, unit in ((kafka.QUEUES_KIB, 1024), (kafka.QUEUES_BYTES, 1)):
+        for name in names:
+            value = settings.source.properties.get(name, "")
+            if value.isdecimal() and int(value) * unit > limit:
+                hint = "leave it out: the connector keeps librdkafka's queues within limits.memory_mib"
+                yield Problem(f"source.properties.{name}", "is more than limits.memory_mib", hint)
 
 
 def drain_before_eviction(settings: Settings) -> Problems:
     """A drain ends before Kafka takes the partitions away, else every slow drain would be a lost one."""
     text = settings.source.properties.get(MAX_POLL_INTERVAL, str(MAX_POLL_INTERVAL_MS))
-    path = f"source.properties.{MAX_POLL_INTERVAL}"
-    if not text.isdecimal() or int(text) < 1:
-        yield Problem(path, "must be a whole number of milliseconds above 0")
-    elif settings.limits.drain_timeout_s * 1000 >= int(text):
+    if text.isdecimal() and settings.limits.drain_timeout_s * 1000 >= int(text):
         yield Problem(
             "limits.drain_timeout_s",
             f"must be below {MAX_POLL_INTERVAL} ({int(text) / 1000:g} s)",
@@ -205,6 +232,7 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (proxy_usable, ("destination.proxy",)),
     (api_key_usable, KEYS),
     (properties_usable, (PROPERTIES,)),
+    (queues_within_memory, (PROPERTIES, "limits.memory_mib")),
     (drain_before_eviction, (PROPERTIES, "limits.drain_timeout_s")),
     (topics_distinct, (TOPICS, "source.format")),
     (registry_usable, (REGISTRY,)),

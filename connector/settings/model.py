@@ -153,6 +153,9 @@ class SchemaRegistrySettings(Section):
     url: str | None = setting(None, "Address of a Confluent-compatible registry. null: no framed Avro.")
     auth: SecretStr | None = setting(None, "`user:password` for the registry. Give this or `auth_file`.")
     auth_file: Path | None = setting(None, "File that holds `user:password`; read again when it changes.")
+    allow_http: bool = setting(
+        False, "Let credentials go to a registry over plain http, where anybody on the way can read them."
+    )
     cache_dir: Path | None = setting(
         None, "Reserved for schemas kept on disk, which comes later: any value but null is refused."
     )
@@ -263,7 +266,8 @@ class LimitsSettings(Section):
         256,
         "Bytes held by everything in flight, Kafka's queue included; above it partitions pause.",
         "MiB",
-        ge=1,
+        ge=16,
+        le=16_384,
     )
     partition_share: float = setting(
         0.5, "Most of that budget one partition may hold while others wait.", gt=0, le=1
