@@ -195,6 +195,7 @@ class App:
         self._log.info("stopping", within_s=timeout_s)
         self._pipeline.stop_within(timeout_s - min(STOP_GRACE_S, timeout_s / 2))
         if not await self._poll.stop(timeout_s):
+            self._pipeline.let_go()
             self._log.warning("stop_cut_off", consequence="what was in flight is sent again by the next run")
         for task in self._tasks:
             task.cancel()

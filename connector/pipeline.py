@@ -414,6 +414,14 @@ class Pipeline:
         self._telemetry.rebalanced("lost" if lost else "revoked", [_name(lease) for lease in leases])
         self._balance()
 
+    def let_go(self) -> None:
+        """The poll thread could not end in time and is left behind: whatever is still ours is released."""
+        leases = [partition.lease for partition in self._assignment]
+        for lease in leases:
+            lease.live = False
+        if leases:
+            self.fenced(leases, lost=True)
+
     def moved(self, lease: Lease, offset: int) -> None:
         """Nothing below this offset will come any more."""
         self._assignment.moved(lease, offset)

@@ -55,6 +55,10 @@ DRAIN_STEP_S = 0.1
 ANSWER_GRACE_S = 0.5
 """The loop answers a revocation at its deadline at the latest; this is its answer's way to us."""
 
+COMMIT_MIN_S = 0.2
+"""What the last commit may take although the time for a stop is up: without it, what the drain finished would
+be sent again."""
+
 CLOSE_S = 1.0
 """Of the time for a stop, what the last commit and leaving the group may take."""
 
@@ -97,6 +101,7 @@ class PollThread:
         self._commands: deque[Callable[[], None]] = deque()
         self._slots = threading.Semaphore(SLICES_MAX)
         self._stop_at = math.inf
+        self._deaf = False
 
         self._leases = Leases()
         self._committing: dict[Place, Lease] = {}
@@ -141,7 +146,7 @@ class PollThread:
 
     async def stop(self, timeout_s: float) -> bool:
         """Drain, commit, leave the group. False if that did not fit into `timeout_s`: then the thread is left
-        behind, its leases fenced. Never takes longer."""
+        behind and tells nothing any more; the caller fences what it still has. Never takes longer."""
         if self._thread.ident is None:
             self._consumer.close()
             return True
@@ -149,8 +154,7 @@ class PollThread:
         try:
             await asyncio.wait_for(self._ended.wait(), timeout_s)
         except TimeoutError:
-            for lease in [*self._leases]:
-                lease.live = False
+            self._deaf = True
             return False
         return True
 
@@ -251,9 +255,14 @@ class PollThread:
 
     def _tell(self, method: Callable[[*Ts], object], *args: *Ts) -> None:
         try:
-            self._loop.call_soon_threadsafe(method, *args)
+            self._loop.call_soon_threadsafe(self._hear, method, *args)
         except RuntimeError:  # the loop is closed: nobody is there to hear it
             self._stop_at = min(self._stop_at, time.monotonic())
+
+    def _hear(self, method: Callable[[*Ts], object], *args: *Ts) -> None:
+        """On the loop: what the thread has to say, unless it was left behind."""
+        if not self._deaf:
+            method(*args)
 
     # ── commands, in the thread ──────────────────────────────────────────────────────────────────
 
@@ -342,16 +351,23 @@ class PollThread:
                     return {}
 
     def _commit_now(self, chosen: Mapping[Lease, int]) -> bool:
-        """Commit and wait for the answer. False if Kafka refused."""
+        """Commit and wait for the answer, for a bounded time. False if Kafka did not take it."""
         if not chosen:
             return True
-        error = offsets.commit(self._consumer, chosen)
+        timeout_s = offsets.COMMIT_S
+        if self._stopping:
+            timeout_s = max(COMMIT_MIN_S, min(timeout_s, self._stop_at - time.monotonic()))
+        error = offsets.commit(self._consumer, chosen, timeout_s)
         self._tell(self._listener.committed, chosen, error)
         return error is None
 
     def _fence(self, leases: Sequence[Lease], lost: bool) -> None:
         if not leases:
             return
+        for lease in leases:
+            # What is still unanswered of these is told to nobody: they are somebody else's.
+            if self._committing.get((lease.topic, lease.partition)) is lease:
+                del self._committing[lease.topic, lease.partition]
         self._leases.end(leases)
         self._tell(self._listener.fenced, leases, lost)
 
@@ -368,29 +384,37 @@ class PollThread:
 
     def _place_all(self) -> None:
         """Start what stands because Kafka does not have its offset. What is not answered waits a second."""
+        created_anew = {}
         for lease, lost in list(self._leases.unplaced.items()):
             if lost is not None and self._start.halts:
                 self._halt(lease, lost)
                 continue
             offset = self._start.again(lease, lost)
             if offset is None:
-                return
+                break
             if lost is not None and offset < lost:
-                lease = self._renew(lease, offset)
-            self._restart(lease, offset)
+                created_anew[lease] = offset
+            else:
+                self._restart(lease, offset)
+        for renewed, offset in self._renew(created_anew):
+            self._restart(renewed, offset)
 
     def _halt(self, lease: Lease, lost: int) -> None:
         del self._leases.unplaced[lease]
         self._leases.halted.add(lease)
         self._tell(self._listener.offset_lost, lease, self._start.loss(lease, lost))
 
-    def _renew(self, lease: Lease, start: int) -> Lease:
-        """The topic was created anew, with smaller offsets: what is open belongs to the old one. Let it
-        finish, commit nothing, and go on under a new lease."""
-        self._drain([lease])
-        self._fence([lease], lost=False)
-        renewed = self._leases.grant(lease.topic, lease.partition)
-        self._tell(self._listener.assigned, [(renewed, start)])
+    def _renew(self, starts: Mapping[Lease, int]) -> Sequence[tuple[Lease, int]]:
+        """Their topics were created anew, with smaller offsets: what is open belongs to the old ones. Let all
+        of it finish, commit nothing, and go on under new leases."""
+        if not starts:
+            return ()
+        self._drain([*starts])
+        self._fence([*starts], lost=False)
+        renewed = [
+            (self._leases.grant(lease.topic, lease.partition), offset) for lease, offset in starts.items()
+        ]
+        self._tell(self._listener.assigned, renewed)
         return renewed
 
     def _restart(self, lease: Lease, offset: int) -> None:

@@ -27,6 +27,9 @@ ENDS_STALE_S = 10.0
 ASK_ASIDE_S = 0.5
 """What that question may take: the poll thread waits for it, with all its partitions."""
 
+COMMIT_S = 5.0
+"""What the commit of a revocation may take."""
+
 EDGES = {"earliest": OFFSET_BEGINNING, "latest": OFFSET_END}
 """A question for the offset at a time; these two stand for the first and the last."""
 
@@ -68,15 +71,24 @@ def edges(consumer: Consumer, leases: Iterable[Lease], edge: Edge, timeout_s: fl
     }
 
 
-def commit(consumer: Consumer, offsets: Mapping[Lease, int]) -> str | None:
-    """Commit and wait for the answer. Why Kafka refused, in words, or None."""
+def commit(consumer: Consumer, offsets: Mapping[Lease, int], timeout_s: float) -> str | None:
+    """Commit and wait for the answer, `timeout_s` at the most. Why Kafka did not take it, in words, or None.
+
+    librdkafka's own waiting commit waits for as long as the coordinator is away, and its answers to the other
+    kind come by `poll`, which must not be called in a rebalance. So we ask what is committed: a broker
+    answers the requests of one connection in order, and by then it has decided.
+    """
     try:
-        answers = consumer.commit(
-            offsets=[place(lease, offset) for lease, offset in offsets.items()], asynchronous=False
+        consumer.commit(
+            offsets=[place(lease, offset) for lease, offset in offsets.items()], asynchronous=True
         )
     except KafkaException as refused:
         return words(refused)
-    return next((answer.error.str() for answer in answers if answer.error is not None), None)
+    found = committed(consumer, list(offsets), timeout_s)
+    if found is None:
+        return f"no answer within {timeout_s:.1f} s"
+    refusals = sum(found[lease] != offset for lease, offset in offsets.items())
+    return f"refused for {refusals} of {len(offsets)} partitions" if refusals else None
 
 
 def positions(consumer: Consumer, leases: Mapping[Lease, int | None]) -> dict[Lease, int | None]:

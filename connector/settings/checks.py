@@ -165,11 +165,14 @@ def queues_within_memory(settings: Settings) -> Problems:
 
 def drain_before_eviction(settings: Settings) -> Problems:
     """A drain ends before Kafka takes the partitions away, else every slow drain would be a lost one."""
+    from connector.kafka.offsets import COMMIT_S
+
     text = settings.source.properties.get(MAX_POLL_INTERVAL, str(MAX_POLL_INTERVAL_MS))
-    if text.isdecimal() and settings.limits.drain_timeout_s * 1000 >= int(text):
+    if text.isdecimal() and (settings.limits.drain_timeout_s + COMMIT_S) * 1000 >= int(text):
+        limit = f"{MAX_POLL_INTERVAL} ({int(text) / 1000:g} s)"
         yield Problem(
             "limits.drain_timeout_s",
-            f"must be below {MAX_POLL_INTERVAL} ({int(text) / 1000:g} s)",
+            f"must be below {limit} by more than {COMMIT_S:g} s, which the commit may take",
             "Kafka takes partitions away from a consumer that drains for longer",
         )
 

@@ -174,6 +174,24 @@ def test_the_process_that_ends_has_the_time_it_was_given() -> None:
     virtual_time.run(story())
 
 
+def test_what_a_stop_that_was_cut_off_leaves_open_is_released() -> None:
+    """The poll thread is left behind and fences nothing any more: the books are right all the same, and late
+    answers are inert."""
+
+    async def story() -> None:
+        async with Rig(latency_s=5) as rig:
+            rig.poll(rig.assign(), in_json(1), in_json(2))
+            rig.poll(rig.assign(1), None)
+            await soon(lambda: bool(rig.wire.in_flight))
+            rig.pipeline.let_go()
+            assert rig.books() == {"skipped": 1, "released": 2}
+            await asyncio.sleep(10)
+            assert rig.books() == {"skipped": 1, "released": 2}
+            rig.pipeline.let_go()
+
+    virtual_time.run(story())
+
+
 def test_a_poll_thread_that_gave_up_waiting_disturbs_nobody() -> None:
     """It fences without an answer when its own time is up; the other partitions go on, and so do later
     drains."""
