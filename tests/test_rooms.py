@@ -28,6 +28,7 @@ SEES = {
     "connector.vendors": ("connector.vendors", "connector.model"),
     "connector.vendors.contract": ("connector.model",),
     "connector.vendors.formats": ("connector.model", "connector.vendors.contract"),
+    "connector.vendors.found": ("connector.vendors.contract",),
     "connector.vendors.answers": (
         "connector.model",
         "connector.vendors.contract",

@@ -9,7 +9,7 @@ import typer
 
 from connector.cli.common import command
 from connector.settings.reference import example_options
-from connector.vendors import DESTINATIONS
+from connector.vendors import DESTINATIONS, UNUSABLE
 from connector.vendors.contract import Destination
 
 app = command()
@@ -30,6 +30,8 @@ def destinations(
         for known, destination in DESTINATIONS.items():
             sent = sum(not fate.startswith("skip") for fate in destination.events.values())
             print(f"{known:<18} {sent} event types sent, order: {destination.ordering}")
+        for known, why in UNUSABLE.items():
+            print(f"{known:<18} can't be used: {why}")
         return
     if name not in DESTINATIONS:
         raise typer.BadParameter(f"known: {', '.join(DESTINATIONS)}", param_hint="NAME")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 
 from connector.settings import typed_options
 from connector.settings.problem import did_you_mean
-from connector.vendors import DESTINATIONS
+from connector.vendors import DESTINATIONS, UNUSABLE
 from connector.vendors.contract import Destination
 
 DestinationName = Annotated[
@@ -29,6 +29,8 @@ OptionPairs = Annotated[
 
 def destination_named(name: str) -> type[Destination]:
     """The destination of this name; bad usage if there is none."""
+    if name in UNUSABLE:
+        raise typer.BadParameter(f"can't be used: {UNUSABLE[name]}", param_hint="--destination")
     if name not in DESTINATIONS:
         raise typer.BadParameter(
             f"no such destination; {did_you_mean(name, DESTINATIONS)}", param_hint="--destination"

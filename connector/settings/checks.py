@@ -36,7 +36,10 @@ def destination_known(settings: Settings) -> Problems:
     """The name is in the table of destinations."""
     name = settings.destination.name
     if name not in destinations():
-        yield Problem("destination.name", "is not a destination", did_you_mean(name, destinations()))
+        from connector.vendors import UNUSABLE
+
+        what = f"can't be used: {UNUSABLE[name]}" if name in UNUSABLE else "is not a destination"
+        yield Problem("destination.name", what, did_you_mean(name, destinations()))
 
 
 def url_safe(settings: Settings) -> Problems:
