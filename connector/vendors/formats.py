@@ -219,6 +219,11 @@ def retry_after_s(value: str | None, now_ms: int) -> float | None:
 _NO_PLACES = frozenset({"about", "blob", "data", "javascript", "mailto", "sms", "tel"})
 
 
+def _names_no_place(value: str) -> bool:
+    scheme, colon, _ = value.partition(":")
+    return colon == ":" and scheme.lower() in _NO_PLACES
+
+
 def cut_query(value: str) -> str:
     """The address up to its query and fragment, where personal data likes to travel."""
     return value.partition("#")[0].partition("?")[0]
@@ -229,7 +234,7 @@ def bare_url(value: str | None) -> tuple[str, str] | None:
     if value is None:
         return None
     value, _, query = value.partition("#")[0].strip().partition("?")
-    if not value or value.partition(":")[0].lower() in _NO_PLACES:
+    if not value or _names_no_place(value):
         return None
     if "@" in value:
         scheme, slashes, rest = value.partition("//")
@@ -256,7 +261,7 @@ def url_path(value: str | None) -> str | None:
         return value or None
     scheme, separator, rest = value.partition("://")
     if not separator:
-        return None if value.partition(":")[0].lower() in _NO_PLACES else value
+        return None if _names_no_place(value) else value
     if scheme.lower() in ("http", "https"):
         rest = rest.partition("/")[2]
     return "/" + rest.lstrip("/")

@@ -333,6 +333,13 @@ def test_an_address_goes_without_user_info_and_fragment(
     assert bare_url(value) == expected
 
 
+@pytest.mark.parametrize("path", ["data", "about", "about/team", "sms/offers"])
+def test_a_page_may_be_called_like_a_scheme(path: str) -> None:
+    """Only with a colon does `about` name no place."""
+    assert url_path(path) == path
+    assert bare_url(path) == (path, "")
+
+
 def test_the_placeholder_list_is_in_lower_case() -> None:
     """It is compared with lowered text."""
     assert all(word == word.lower() for word in formats.PLACEHOLDERS)
