@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from connector.vendors.contract import Destination
 from connector.vendors.found import found
+from connector.vendors.moloco import Moloco
 from connector.vendors.topsort import Topsort
 
 DESTINATIONS: dict[str, type[Destination]] = {
+    Moloco.name: Moloco,
     Topsort.name: Topsort,
 }
 
