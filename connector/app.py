@@ -167,6 +167,8 @@ class App:
             await self._close()
             raise
         self._log.info("listening", address=self.address, port=self._health.port)
+        for sentence in self.destination.advice():
+            self.telemetry.advised(sentence)
         self._watchdog.start()
         self._tasks = [
             asyncio.create_task(self._pipeline.run(), name="pipeline"),

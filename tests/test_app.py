@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from confluent_kafka import Consumer, TopicPartition
+from structlog.testing import capture_logs
 
 from connector.delivery import sender
 from connector.faults import Faults
@@ -88,6 +89,19 @@ async def test_every_question_of_operators_has_an_answer(
         assert counted in metrics
         assert (await stage.get("/"))[0] == 200
         assert (await stage.get("/nothing-here"))[0] == 404
+
+
+async def test_what_a_destination_wants_known_is_told_once_at_the_start(
+    mock_broker: MockBroker, unique: Unique, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line a sentence, loud enough for a log that only shows warnings."""
+    monkeypatch.setattr(Topsort, "advice", lambda _self: ("First this.", "Then that."))
+    with capture_logs() as lines:
+        async with Stage(mock_broker, unique, tmp_path) as stage:
+            await stage.write(click(1))
+            await stage.until(partial(stage.has_accepted, 1), "the event at the vendor")
+    told = [(line["log_level"], line["text"]) for line in lines if line["event"] == "advice"]
+    assert told == [("warning", "First this."), ("warning", "Then that.")]
 
 
 async def test_a_wrong_key_halts_and_a_new_one_resumes_alone(

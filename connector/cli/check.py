@@ -19,15 +19,18 @@ from connector.model.verdict import Halt
 from connector.ops import logs
 from connector.settings import Settings, typed_options
 from connector.vendors import DESTINATIONS
-from connector.vendors.contract import Request, Response
+from connector.vendors.contract import Destination, Request, Response
 
-State = Literal["ok", "warning", "wrong"]
+State = Literal["ok", "advice", "warning", "wrong"]
 
 app = command()
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One line: what was looked at, how it is, and what to do when it is not well."""
+    """One line: what was looked at, how it is, and what to do when it is not well.
+
+    `advice` is what can't be looked at from here, and somebody must know.
+    """
 
     subject: str
     state: State
@@ -63,6 +66,7 @@ def _findings(settings: Settings, config: Path | None, offline: bool) -> Iterato
     where = str(config) if config is not None else "the environment"
     yield Finding("configuration", "ok", f"{where}: {', '.join(settings.source.topics)} to {name}")
     yield from _replay_warning(settings)
+    yield from _advice(settings)
     if offline:
         return
     yield from _kafka(settings)
@@ -79,6 +83,20 @@ def _replay_warning(settings: Settings) -> Iterator[Finding]:
             "a new group begins with the oldest event, and this destination writes to customers: "
             "set latest unless the topics hold only what should be sent now",
         )
+
+
+def _advice(settings: Settings) -> Iterator[Finding]:
+    """What only the vendor's account can tell, so that it is neither ok nor wrong."""
+    destination, _ = _configured(settings)
+    for sentence in destination.advice():
+        yield Finding(settings.destination.name, "advice", sentence)
+
+
+def _configured(settings: Settings) -> tuple[Destination, str]:
+    """The destination, and its address."""
+    kind = DESTINATIONS[settings.destination.name]
+    options = typed_options(settings.destination.name, settings.destination.options)
+    return kind(options, settings.delivery.consent), settings.destination.url or kind.url(options)
 
 
 # ── Kafka ────────────────────────────────────────────────────────────────────────────────────────
@@ -198,9 +216,7 @@ async def _registry(settings: Settings) -> list[Finding]:
 
 async def _destination(settings: Settings) -> list[Finding]:
     kind = DESTINATIONS[settings.destination.name]
-    options = typed_options(settings.destination.name, settings.destination.options)
-    destination = kind(options, settings.delivery.consent)
-    url = settings.destination.url or kind.url(options)
+    destination, url = _configured(settings)
     probe = destination.probe(url)
     if probe is None:
         return [Finding("destination", "warning", f"{kind.name} has no call without side effects: not tried")]

@@ -304,6 +304,10 @@ class Telemetry:
 
     # ── ourselves ────────────────────────────────────────────────────────────────────────────────
 
+    def advised(self, sentence: str) -> None:
+        """The destination said what an operator must know of it; told once, at the start."""
+        self._log.warning("advice", destination=self.destination, text=sentence)
+
     def loop_delayed(self, delay_s: float, stack: str | None = None) -> None:
         """A timer of the loop fired late by this much; with `stack`, where the loop hangs right now."""
         if stack is None:

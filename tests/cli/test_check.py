@@ -222,6 +222,22 @@ def test_the_oldest_event_into_a_destination_that_writes_to_customers_is_a_warni
     assert "source.start_from" not in states(run_check(tmp_path, *nowhere, start_from="latest"))
 
 
+def test_what_a_destination_wants_known_is_advice_and_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line a sentence, also offline; the exit code stays 0, because nobody can look at it from here."""
+    from connector.vendors import DESTINATIONS
+
+    monkeypatch.setattr(DESTINATIONS["topsort"], "advice", lambda _self: ("First this.", "Then that."))
+    ended = run_check(tmp_path, "127.0.0.1:1", "http://127.0.0.1:1", "--offline")
+    assert ended.code == 0
+    assert states(ended)["topsort"] == "advice"
+    assert [line[28:] for line in ended.out.splitlines() if line.startswith("advice")] == [
+        "First this.",
+        "Then that.",
+    ]
+
+
 def test_a_question_that_is_never_answered_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The future of a topic's settings may never be done; we wait for it no longer than asked."""
     monkeypatch.undo()
