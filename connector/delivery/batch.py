@@ -85,12 +85,11 @@ class Batch:
         else:
             self._suspicion.failed(now, tally.passed)
 
-    def throttled(self, answer: Response, tally: Tally) -> None:
-        """The vendor throttled it (which is in the tally already), and is known to throttle single
-        identifiers."""
+    def throttled(self, answer: Response, now: float, tally: Tally) -> None:
+        """The vendor throttled it, and is known to throttle single identifiers."""
         self._last_bad = _cut(answer)
         if self._throttling is None:
-            self._throttling = ThrottledAlone(tally)
+            self._throttling = ThrottledAlone(now, tally)
         else:
             self._throttling.again(tally)
 

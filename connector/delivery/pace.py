@@ -96,12 +96,11 @@ class Pace:
                 self._limiter.failed(sent_at, now)
                 return self._breaker.state if self._breaker.failed(now, probe) else None
             case Retry("throttled"):
-                self.tally.throttled += 1
                 self._limiter.throttled(sent_at, now)
             case Delivered():
-                self._passed(in_flight)
+                self._passed(in_flight, sent_at)
             case Partial(rejected, retry) if len(rejected) + len(retry) < items:
-                self._passed(in_flight)
+                self._passed(in_flight, sent_at)
             case Partial() | Retry() | Split() | Reject() | Halt():
                 pass  # an answer, so the vendor is there; nothing was taken, so it proves no more
             case unreachable:
@@ -120,8 +119,9 @@ class Pace:
         """Begin again with one request."""
         self._limiter.restart()
 
-    def _passed(self, in_flight: int) -> None:
+    def _passed(self, in_flight: int, sent_at: float) -> None:
         self.tally.passed += 1
+        self.tally.passed_left_at = max(self.tally.passed_left_at, sent_at)
         self._limiter.passed(in_flight)
         self._gate.passed()
 

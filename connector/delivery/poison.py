@@ -46,14 +46,17 @@ throttle a single identifier: usually a default that was set for very many event
 class Tally:
     """How all requests of this process ended so far. Only ever grows."""
 
-    __slots__ = ("failed", "passed", "throttled")
+    __slots__ = ("failed", "passed", "passed_left_at", "throttled_anew")
 
     def __init__(self) -> None:
         self.passed = 0
         """Everything or something in the request was taken."""
+        self.passed_left_at = float("-inf")
+        """When the youngest request that passed had left."""
         self.failed = 0
         """5xx, timeout or connection."""
-        self.throttled = 0
+        self.throttled_anew = 0
+        """Batches that were throttled for the first time, counted where single identifiers can be."""
 
 
 class Suspicion:
@@ -109,31 +112,33 @@ class Suspicion:
 
 
 class ThrottledAlone:
-    """The answers of 429 to one event, each in the tally already, and what others met meanwhile.
+    """The answers of 429 to one event, and what others met meanwhile.
 
-    An answer counts unless, until its retry was due, others were throttled too and nobody passed: that is
-    our rate and not an identifier. Silence around it counts, or the last event of a topic would stay open.
-    Nothing is proven unless somebody passed since the first answer.
+    An answer counts unless, until its retry was due, others were throttled for the first time and nobody
+    passed: that is our rate and not an identifier. Who was throttled before says nothing, as it may have the
+    same identifier, and neither does silence: the last events of a topic must not stay open. Nothing is
+    proven unless somebody passed who left after the first answer.
     """
 
-    __slots__ = ("_before", "_passed_first", "_passed_last", "_throttled_last")
+    __slots__ = ("_anew_last", "_before", "_first_at", "_passed_last")
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, now: float, tally: Tally) -> None:
+        tally.throttled_anew += 1
+        self._first_at = now
         self._before = 0
-        self._passed_first = self._passed_last = tally.passed
-        self._throttled_last = tally.throttled
+        self._passed_last = tally.passed
+        self._anew_last = tally.throttled_anew
 
     def again(self, tally: Tally) -> None:
         """It was throttled again."""
-        self._before = self._answers(tally, throttled=tally.throttled - 1)
+        self._before = self._answers(tally)
         self._passed_last = tally.passed
-        self._throttled_last = tally.throttled
+        self._anew_last = tally.throttled_anew
 
     def retry_due(self, tally: Tally) -> bool:
         """Its retry is due: is it proven now that it is throttled alone?"""
-        answers = self._answers(tally, throttled=tally.throttled)
-        return answers >= THROTTLED_ANSWERS and tally.passed > self._passed_first
+        return self._answers(tally) >= THROTTLED_ANSWERS and tally.passed_left_at > self._first_at
 
-    def _answers(self, tally: Tally, throttled: int) -> int:
-        everybody = throttled > self._throttled_last and tally.passed == self._passed_last
+    def _answers(self, tally: Tally) -> int:
+        everybody = tally.throttled_anew > self._anew_last and tally.passed == self._passed_last
         return self._before + (not everybody)

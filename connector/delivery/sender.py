@@ -371,7 +371,7 @@ class Sender:
             if gate_s is not None:
                 self._telemetry.gate_closed(gate_s)
             if self._throttles_alone:
-                batch.throttled(response, self._pace.tally)
+                batch.throttled(response, now, self._pace.tally)
         wait_s = self._pace.wait_s(verdict, batch.failures, now)
         self._telemetry.retry_scheduled(verdict.reason, wait_s)
         self._outbox.add_retry(batch, now + wait_s, throttled=verdict.reason == "throttled")

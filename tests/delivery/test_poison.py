@@ -162,22 +162,27 @@ def test_a_vendor_that_fails_at_random_condemns_nobody(share: float, seed: int, 
 
 
 class Throttled:
-    """One event that is answered 429 every time, among other requests."""
+    """One event that is answered 429 every time, among other requests, a second for each of its own."""
 
     def __init__(self) -> None:
         self.tally = Tally()
+        self.now = 0.0
         self.alone: ThrottledAlone | None = None
 
-    def others(self, *, passed: int = 0, throttled: int = 0) -> None:
+    def others(self, *, passed: int = 0, throttled: int = 0, left_s_ago: float = 0.0) -> None:
+        """So many passed, and so many were throttled for the first time."""
         self.tally.passed += passed
-        self.tally.throttled += throttled
+        self.tally.throttled_anew += throttled
+        if passed:
+            self.tally.passed_left_at = max(self.tally.passed_left_at, self.now - left_s_ago)
 
     def again(self) -> None:
-        self.tally.throttled += 1
+        self.now += 1
         if self.alone is None:
-            self.alone = ThrottledAlone(self.tally)
+            self.alone = ThrottledAlone(self.now, self.tally)
         else:
             self.alone.again(self.tally)
+        self.now += 1
 
     def proven(self) -> bool:
         return self.alone is not None and self.alone.retry_due(self.tally)
@@ -195,8 +200,7 @@ def answers_until_proven(passed: int, throttled: int) -> int | None:
 
 @pytest.mark.parametrize(("passed", "throttled"), [(1, 0), (100, 0), (1, 1), (10, 90)])
 def test_ten_answers_prove_it_when_others_were_delivered_meanwhile(passed: int, throttled: int) -> None:
-    """However many or few, and however many others of the same identifier share its fate: they would clear
-    each other for ever."""
+    """However many or few, and however many others of the same identifier share its fate."""
     assert answers_until_proven(passed, throttled) == 10
 
 
@@ -216,11 +220,11 @@ def test_while_everybody_is_throttled_nobody_is_alone() -> None:
 
 
 def test_silence_around_it_clears_nobody() -> None:
-    """Others were delivered, then the topic fell silent: the tenth answer is enough, or the last event of a
-    topic would stay open for ever."""
+    """Others were delivered, then the topic fell silent but for more of the same identifier, who had been
+    throttled before: the tenth answer is enough, or the last events of a topic would stay open for ever."""
     trial = Throttled()
     trial.again()
-    trial.others(passed=3)
+    trial.others(passed=3, throttled=5)
     for _ in range(8):
         trial.again()
         assert not trial.proven()
@@ -229,12 +233,16 @@ def test_silence_around_it_clears_nobody() -> None:
 
 
 def test_an_event_that_is_all_alone_is_not_proven_to_be_throttled_alone() -> None:
-    """Nobody was delivered since: what passed before says nothing."""
+    """Nobody was delivered since: what passed before says nothing, nor does what was under way already."""
     trial = Throttled()
     trial.others(passed=1000)
+    trial.again()
+    trial.others(passed=60, left_s_ago=1.0)
     for _ in range(50):
         trial.again()
         assert not trial.proven()
+    trial.others(passed=1)
+    assert trial.proven()
 
 
 def test_asking_twice_about_one_answer_of_429_counts_it_once() -> None:

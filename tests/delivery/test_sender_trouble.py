@@ -224,16 +224,22 @@ def test_when_one_request_is_throttled_everybody_waits_as_long_as_the_vendor_say
     run(main())
 
 
-def test_throttling_for_hours_costs_no_event() -> None:
-    """429 to everything is not a bad event, even where single identifiers can be throttled."""
+@pytest.mark.parametrize("goes_well_s", [0.0, 1.0])
+@pytest.mark.parametrize("more_comes", [False, True])
+def test_throttling_for_hours_costs_no_event(goes_well_s: float, more_comes: bool) -> None:
+    """429 to everything is not a bad event, even where single identifiers can be throttled: whether others
+    were delivered before or not, and whether the topic is busy or silent meanwhile."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        until = loop.time() + 4 * 3600
+        since, until = loop.time() + goes_well_s, loop.time() + 4 * 3600
         limits = msgspec.structs.replace(LIMITS, items_max=1)
-        rig = Rig(lambda ids: OK if loop.time() > until else Response(429), limits=limits)
-        rig.sender.submit(items(40))
-        await rig.until_settled(40, within_s=5 * 3600)
+        rig = Rig(lambda ids: Response(429) if since <= loop.time() <= until else OK, limits=limits)
+        rig.sender.submit(items(200))
+        for at in range(10 if more_comes else 0):
+            await asyncio.sleep(600)
+            rig.sender.submit(items(10, f"{at}-"))
+        await rig.until_settled(300 if more_comes else 200, within_s=5 * 3600)
         assert rig.outcomes.rejections == {}
         assert rig.told.breaker == []
 
