@@ -16,6 +16,7 @@ SPEC is a list of rules separated by commas, each `KIND:HOW_OFTEN`, some with a 
 | `truncated`    | half an answer, then the connection ends | yes, if acceptable   |                 |
 | `poison:ID`    | 400 for every request that carries ID    | no                   |                 |
 | `poison5xx:ID` | 500 for every request that carries ID    | no                   |                 |
+| `poison429:ID` | 429 for every request that carries ID    | no                   |                 |
 
 HOW_OFTEN is a share (`0.05`) or a burst (`burst=20/1000`: the last 20 of every 1,000 requests). Shares add up
 to 1 at most, since one request meets one fault; bursts go before shares, and faults before poison. In an ID,
@@ -75,7 +76,7 @@ class Faults:
         self,
         shares: Iterable[tuple[float, Fault]] = (),
         bursts: Iterable[tuple[Burst, Fault]] = (),
-        poison: Iterable[tuple[str, int]] = (),
+        poison: Iterable[tuple[str, str]] = (),
         seed: int = 1,
     ) -> None:
         self._shares: list[tuple[float, Fault]] = []
@@ -94,11 +95,11 @@ class Faults:
         """Read a SPEC; an empty one is no faults. Raises `SpecError`."""
         shares: list[tuple[float, Fault]] = []
         bursts: list[tuple[Burst, Fault]] = []
-        poison: list[tuple[str, int]] = []
+        poison: list[tuple[str, str]] = []
         for rule in filter(None, (part.strip() for part in spec.split(","))):
             kind, _, rest = rule.partition(":")
             if kind in _POISON_STATUS:
-                poison.append((_poison_id(rule, rest), _POISON_STATUS[kind]))
+                poison.append((_poison_id(rule, rest), kind))
                 continue
             how_often, *settings = rest.split(":")
             fault = _fault(rule, kind, settings)
@@ -128,15 +129,15 @@ class Faults:
         """Whether any id is poisonous; if not, nobody need read the ids of requests."""
         return bool(self._poison)
 
-    def poisoned(self, ids: Iterable[str]) -> int | None:
-        """The status that these ids provoke, None when none of them is poisonous."""
+    def poisoned(self, ids: Iterable[str]) -> tuple[str, int] | None:
+        """The kind of poison among these ids and the status it provokes, None when none is poisonous."""
         for carried in ids:
-            if (status := self._poison.get(carried)) is not None:
-                return status
+            if (kind := self._poison.get(carried)) is not None:
+                return kind, _POISON_STATUS[kind]
         return None
 
 
-_POISON_STATUS = {"poison": 400, "poison5xx": 500}
+_POISON_STATUS = {"poison": 400, "poison5xx": 500, "poison429": 429}
 _SILENT_KINDS: dict[str, Kind] = {"reset": "reset", "hang": "hang"}
 _LATE_KINDS: dict[str, Kind] = {"slow": "slow", "truncated": "truncated"}
 

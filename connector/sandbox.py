@@ -162,9 +162,9 @@ class SandboxServer:
         )
         if self.faults.has_poison:
             ids = self._stand_in.ids(arrived)
-            status = self.faults.poisoned(ids)
-            if status is not None:
-                kind = "poison" if status < 500 else "poison5xx"
+            poison = self.faults.poisoned(ids)
+            if poison is not None:
+                kind, status = poison
                 self.ledger.faults[kind] += 1
                 self.ledger.turned_away(kind, ids)
                 return self._stand_in.failed(status)

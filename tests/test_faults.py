@@ -122,11 +122,12 @@ def test_seeds_differ() -> None:
 
 def test_poison_is_found_by_id() -> None:
     """The exact id, wherever it stands among those of the request; `%2C` is a comma, a colon is itself."""
-    faults = Faults.parse("poison:ord-7,poison5xx:a%2Cb,poison:order:8")
+    faults = Faults.parse("poison:ord-7,poison5xx:a%2Cb,poison:order:8,poison429:default")
     assert faults.has_poison
     assert faults.next() is None
-    assert faults.poisoned(["ord-1", "ord-7"]) == 400
-    assert faults.poisoned(["a,b"]) == 500
-    assert faults.poisoned(["order:8"]) == 400
+    assert faults.poisoned(["ord-1", "ord-7"]) == ("poison", 400)
+    assert faults.poisoned(["a,b"]) == ("poison5xx", 500)
+    assert faults.poisoned(["order:8"]) == ("poison", 400)
+    assert faults.poisoned(["default"]) == ("poison429", 429)
     assert faults.poisoned(["ord-70", "ord-", "a", ""]) is None
     assert faults.poisoned([]) is None

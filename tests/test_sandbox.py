@@ -233,13 +233,14 @@ async def test_a_truncated_answer_breaks_off(client: aiohttp.ClientSession) -> N
 
 async def test_poison_refuses_the_request_that_carries_it(client: aiohttp.ClientSession) -> None:
     """Nothing of it is stored, its neighbours neither; other requests are none of its business."""
-    async with serving("poison:p,poison5xx:q") as server:
-        for body, status in ((b"a\np k\nb", 400), (b"q", 500), (b"pp", 200)):
+    async with serving("poison:p,poison5xx:q,poison429:r") as server:
+        for body, status in ((b"a\np k\nb", 400), (b"q", 500), (b"r", 429), (b"pp", 200)):
             async with client.post(server.url, data=body) as answer:
                 assert answer.status == status
         assert server.ledger.accepted == {"pp": 1}
-        assert server.ledger.refused == {"a": "poison", "p": "poison", "b": "poison", "q": "poison5xx"}
-        assert server.ledger.faults == {"poison": 1, "poison5xx": 1}
+        refused = {"a": "poison", "p": "poison", "b": "poison", "q": "poison5xx", "r": "poison429"}
+        assert server.ledger.refused == refused
+        assert server.ledger.faults == {"poison": 1, "poison5xx": 1, "poison429": 1}
 
 
 async def test_a_fault_before_goes_before_poison_and_poison_before_a_fault_after(

@@ -54,7 +54,7 @@ def sandbox(
       hang:0.001:seconds=60       no answer; hang_after: stored first
       slow:0.01:seconds=2         the right answer, late
       truncated:0.01              half of the right answer
-      poison:ID, poison5xx:ID     400 or 500 to whatever carries this id
+      poison:ID                   400 to whatever carries this id; poison5xx:ID 500, poison429:ID 429
 
     \b
     Example:
