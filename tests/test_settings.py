@@ -586,7 +586,8 @@ def test_editors_and_the_reference_know_whose_address_must_be_given(stand_in: ty
         valid = jsonschema.Draft202012Validator(reference.json_schema()).is_valid
         assert valid(raw) is not per_account
         assert valid(with_url)
-        assert ("`destination.url` must be given" in reference.markdown()) is per_account
+        said = "## destination.options for stand-in\n\n`destination.url` must be given"
+        assert (said in reference.markdown()) is per_account
 
 
 def test_a_secret_option_may_be_a_file(stand_in: type[StandIn], tmp_path: Path) -> None:

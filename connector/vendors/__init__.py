@@ -5,10 +5,12 @@ from __future__ import annotations
 from connector.vendors.contract import Destination
 from connector.vendors.found import found
 from connector.vendors.moloco import Moloco
+from connector.vendors.promoted import Promoted
 from connector.vendors.topsort import Topsort
 
 DESTINATIONS: dict[str, type[Destination]] = {
     Moloco.name: Moloco,
+    Promoted.name: Promoted,
     Topsort.name: Topsort,
 }
 

@@ -64,11 +64,15 @@ def holds_email(value: str) -> bool:
 
 def clean_id(value: str | None, adjustments: list[str]) -> str | None:
     """An identifier or token where no personal data may go: no placeholder, no e-mail address."""
-    found = identifier(value)
-    if found is not None and holds_email(found):
+    if value is None:
+        return None
+    value = value.strip()
+    if value.lower() in PLACEHOLDERS:  # `identifier` again, without a call: this runs ten times an event
+        return None
+    if "@" in value and holds_email(value):
         adjustments.append("pii_identifier_suppressed")
         return None
-    return found
+    return value
 
 
 def clean_query(value: str | None, adjustments: list[str]) -> str | None:
