@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -97,10 +97,18 @@ class Context(msgspec.Struct, frozen=True):
     redact: Callable[[str], str]
 
 
+class Forms(Protocol):
+    """One letter in its forms, the fullest first. Each is built when it is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, form: int, /) -> Letter: ...
+
+
 class Writer(Protocol):
     """Writes the first of these forms that the topic takes, and calls `done` once Kafka acknowledged it."""
 
-    def write(self, topic: str, forms: Iterator[Letter], done: Callable[[], None]) -> None: ...
+    def write(self, topic: str, forms: Forms, done: Callable[[], None]) -> None: ...
 
 
 class DeadLetters:
@@ -118,22 +126,38 @@ class DeadLetters:
 
     def write(self, ticket: Ticket, written: Callable[[], None]) -> None:
         """Write this ticket's record and its rejections."""
-        forms = letters(ticket, self._context, rfc3339(self._now_ms()))
+        forms = TicketForms(ticket, self._context, rfc3339(self._now_ms()))
         self._writer.write(self._topic, forms, written)
 
 
-def letters(ticket: Ticket, context: Context, failed_at: str) -> Iterator[Letter]:
-    """The forms of one letter, the fullest first: as read, without its value, with our headers alone.
+class TicketForms:
+    """A ticket's letter: as read, without its value, with our headers alone.
 
-    The later ones are for a topic that finds the earlier too large; they say what they left out. The last
-    is about 3 KiB, and the refused items' ids.
+    The later forms are for a topic that finds the earlier too large; they say what they left out. The last
+    is about 3 KiB, and the refused items' ids. A letter is several KiB, so one that waits is not built yet.
     """
-    record = ticket.record
-    source = _as_read(record)
-    headers = _headers(ticket, context, failed_at)
-    yield Letter(record.key, record.value, source + headers)
-    yield Letter(record.key, None, source + headers + _omitted("value", record))
-    yield Letter(None, None, headers + _omitted("value, key and headers", record))
+
+    __slots__ = ("_context", "_failed_at", "_ticket")
+
+    def __init__(self, ticket: Ticket, context: Context, failed_at: str) -> None:
+        self._ticket = ticket
+        self._context = context
+        self._failed_at = failed_at
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, form: int, /) -> Letter:
+        record = self._ticket.record
+        ours = _headers(self._ticket, self._context, self._failed_at)
+        match form:
+            case 0:
+                return Letter(record.key, record.value, _as_read(record) + ours)
+            case 1:
+                return Letter(record.key, None, _as_read(record) + ours + _omitted("value", record))
+            case 2:
+                return Letter(None, None, ours + _omitted("value, key and headers", record))
+        raise IndexError(form)
 
 
 def parse(headers: Sequence[tuple[str, bytes | None]]) -> DeadLetter | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -16,8 +16,9 @@ from connector.kafka.dead_letter import (
     TEXT_BYTES_MAX,
     Context,
     DeadLetters,
+    Forms,
     Letter,
-    letters,
+    TicketForms,
     parse,
     rfc3339,
 )
@@ -46,7 +47,7 @@ def ticket(
 
 
 def first(one: Ticket, redact: Callable[[str], str] = plain) -> Letter:
-    return next(letters(one, context(redact), FAILED_AT))
+    return TicketForms(one, context(redact), FAILED_AT)[0]
 
 
 def texts(letter: Letter) -> dict[str, str]:
@@ -166,7 +167,8 @@ def test_smaller_forms_say_what_they_left_out() -> None:
     """A topic may find a letter too large; the source still has the record, and the hash proves which."""
     value = b"v" * 5000
     one = ticket(headers=(("h", b"x"),), value=value)
-    full, without_value, bare = letters(one, context(), FAILED_AT)
+    forms = TicketForms(one, context(), FAILED_AT)
+    full, without_value, bare = (forms[number] for number in range(len(forms)))
     assert full.value == value
     assert (without_value.key, without_value.value) == (b"k", None)
     assert without_value.headers[0] == ("h", b"x")
@@ -218,8 +220,8 @@ def test_dead_letters_settle_when_written_and_not_before() -> None:
     """The record stays open until Kafka has the letter."""
 
     class Slow:
-        def write(self, topic: str, forms: Iterator[Letter], done: Callable[[], None]) -> None:
-            self.topic, self.letter, self.done = topic, next(forms), done
+        def write(self, topic: str, forms: Forms, done: Callable[[], None]) -> None:
+            self.topic, self.letter, self.done = topic, forms[0], done
 
     slow, written = Slow(), []
     dead_letters = DeadLetters("dead", context(), slow, lambda: 1_763_719_200_123)

@@ -7,7 +7,7 @@ registry do what a test tells them. It runs in virtual time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from random import Random
 from types import TracebackType
@@ -26,7 +26,7 @@ from connector.delivery.sender import Sender
 from connector.kafka.assignment import Assignment, Partition
 from connector.kafka.budget import Budget
 from connector.kafka.consumer import PollThread
-from connector.kafka.dead_letter import Context, DeadLetters, Letter, parse
+from connector.kafka.dead_letter import Context, DeadLetters, Forms, Letter, parse
 from connector.model.event import Event
 from connector.model.item import Item
 from connector.model.record import Lease, Record
@@ -123,8 +123,8 @@ class DeadLetterTopic:
         self.letters: list[Letter] = []
         """The acknowledged ones."""
 
-    def write(self, topic: str, forms: Iterator[Letter], done: Callable[[], None]) -> None:
-        self.waiting.append((next(forms), done))
+    def write(self, topic: str, forms: Forms, done: Callable[[], None]) -> None:
+        self.waiting.append((forms[0], done))
         if self.acknowledges:
             asyncio.get_running_loop().call_soon(self.acknowledge)
 
