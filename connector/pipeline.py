@@ -237,8 +237,7 @@ class Pipeline:
                 if self._key_by_record and ticket.record.key is not None:
                     for item in items:
                         item.key = ticket.record.key.decode("latin-1")  # any bytes, one to one
-                ticket.cost += cost
-                self._assignment[ticket.record.lease].add_bytes(cost)
+                self._hold(ticket, cost)
                 self._sender.submit(items)
             case Skipped(reason):
                 self._skip(ticket, reason, now_ms)
@@ -267,6 +266,11 @@ class Pipeline:
 
     def rejected(self, item: Item, rejection: Rejection) -> None:
         """The vendor will never take this one."""
+        ticket = item.ticket
+        assert ticket is not None, "items from here have their ticket"
+        if ticket.rejections:
+            rejection = rejection.brief()
+        self._hold(ticket, rejection.size)
         self._settlement.reject(item, rejection)
 
     def halted(self, reason: str, detail: str) -> None:
@@ -283,6 +287,11 @@ class Pipeline:
 
     # ── settle ───────────────────────────────────────────────────────────────────────────────────
 
+    def _hold(self, ticket: Ticket, cost: int) -> None:
+        """Until its outcome this record holds so much more of the budget."""
+        ticket.cost += cost
+        self._assignment[ticket.record.lease].add_bytes(cost)
+
     def _settled_items(self, ticket: Ticket) -> None:
         """The last item of a record was settled."""
         if ticket.rejections:
@@ -296,7 +305,9 @@ class Pipeline:
         self._settle(ticket, "skipped", reason, now_ms)
 
     def _refuse(self, ticket: Ticket, reason: str, detail: str) -> None:
-        ticket.rejections = (Rejection(reason, detail),)
+        rejection = Rejection(reason, detail)
+        ticket.rejections = (rejection,)
+        self._hold(ticket, rejection.size)
         self._dead_letter(ticket, self._flood.admit_refused)
 
     def _dead_letter(self, ticket: Ticket, admit: Callable[[], bool]) -> None:

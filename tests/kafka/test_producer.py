@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from connector.kafka import producer as producer_module
-from connector.kafka.dead_letter import Letter
+from connector.kafka.dead_letter import Context, DeadLetters, Letter
 from connector.kafka.producer import (
     AGAIN_A_TICK,
     AGAIN_AFTER_S,
@@ -21,6 +22,8 @@ from connector.kafka.producer import (
     UNDER_WAY_MAX,
     DeadLetterProducer,
 )
+from connector.model.item import Rejection, Ticket
+from connector.model.record import Lease, Record
 from tests.delivery import virtual_time
 from tests.kafka.librdkafka import Cluster
 from tests.pipeline.waiting import soon
@@ -253,5 +256,33 @@ def test_a_bug_behind_one_letter_stops_no_other(cluster: Cluster, tell: Tell) ->
         desk.write(1, 2, 3)
         await soon(lambda: len(desk.done) == 3)
         assert [type(each["exception"]) for each in errors] == [ZeroDivisionError]
+
+    tell(story)
+
+
+def test_what_a_waiting_letter_holds_is_what_its_ticket_counts(cluster: Cluster, tell: Tell) -> None:
+    """So the budget bounds memory, however long nobody takes the letters."""
+
+    async def story(desk: Desk) -> None:
+        cluster.answers = False
+        context = Context("promoted", "group", "5e771465", lambda text: text)
+        dead_letters = DeadLetters("dead", context, desk.producer, lambda: 1_763_719_200_123)
+        desk.write(*range(UNDER_WAY_MAX))
+        lease = Lease("orders", 3, 1)
+        counted = 0
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            for number in range(2000):
+                body, text = b'{"errors": %d}' % number * 50, f"{number}: no price" * 20
+                rejection = Rejection("vendor_rejected", text, 422, body, f"{number}/0", 3)
+                record = Record(lease, number, 0, b"k%d" % number, b"%d" % number * 50, ())
+                ticket = Ticket(record, cost=record.size + rejection.size, rejections=(rejection,))
+                dead_letters.write(ticket, partial(desk.done.append, number))
+                counted += ticket.cost
+            held = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+        assert 0.7 * counted < held < counted
 
     tell(story)

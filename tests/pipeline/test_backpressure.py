@@ -116,3 +116,22 @@ def test_partitions_that_pause_for_a_schema_go_on_when_it_is_known() -> None:
             await soon(lambda: not rig.kafka.paused, 2)
 
     virtual_time.run(story())
+
+
+def test_what_is_kept_of_a_refusal_counts_until_its_letter_is_written() -> None:
+    """Vendors may say more than the record does: uncounted, a missing topic would fill memory with it."""
+
+    async def story() -> None:
+        words = b"w" * 1000
+        async with Rig(lambda ids: Response(400, body=words)) as rig:
+            rig.topic.acknowledges = False
+            lease = rig.assign()
+            (record,) = rig.records(lease, in_json(1, items="2"))
+            rig.pipeline.polled([record])
+            await soon(lambda: len(rig.topic.waiting) == 1)
+            kept = rig.partition(lease).open_bytes - record.size
+            assert 2 * len(words) < kept < 4 * len(words)  # once each as detail and body, not once an item
+            rig.topic.acknowledge()
+            assert rig.partition(lease).open_bytes == 0
+
+    virtual_time.run(story())
