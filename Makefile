@@ -6,10 +6,11 @@ READY := .venv/.ready
 CODE := connector tests bench
 SEED ?=
 ARGS ?=
+NAME ?=
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit test-broker chaos check format bench lock clean
+.PHONY: help demo test test-unit test-broker chaos check format bench new-vendor vendor-test lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf 'make %-12s %s\n' "$$name" "$$text"; done
@@ -42,6 +43,12 @@ format: $(READY) ## settle the layout and what the linter can mend
 
 bench: $(READY) ## the connector beside the bare libraries, in one run (ARGS='--help')
 	$(BIN)/python -m bench $(ARGS)
+
+new-vendor: $(READY) ## the skeleton of a destination, whose tests say what is missing (NAME=acme)
+	$(BIN)/python -m tests.vendors.new_vendor $(NAME)
+
+vendor-test: $(READY) ## the tests of one destination (NAME=acme)
+	$(BIN)/pytest tests/vendors/$(NAME) $(ARGS)
 
 lock: $(READY) ## pin every dependency anew, with hashes and for every platform, and name no host
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
