@@ -205,6 +205,7 @@ class App:
         await self._close()
         self._watchdog.stop()
         await self._health.close()
+        self.telemetry.tell_repeats(at_the_end=True)
         self._log.info("stopped", topics=self._status.topics())
 
     async def _close(self) -> None:

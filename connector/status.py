@@ -111,8 +111,9 @@ class Status:
         return ""
 
     def measure(self, limit_bytes: int) -> None:
-        """Bring the gauges up to date."""
+        """Bring the gauges up to date, and the log with what it left out."""
         telemetry = self._telemetry
+        telemetry.tell_repeats()
         sender = self._sender.snapshot()
         if sender.state == "capped" and sender.waiting:
             telemetry.rate_capped(MEASURED_EVERY_S)

@@ -25,9 +25,16 @@ SECRETS_MAX = 64
 SECRET_LENGTH_MIN = 4
 """A shorter secret is no secret, and hiding every "a" would make logs unreadable."""
 
-LINES_PER_S = 100.0
-LINES_BURST = 1000
-"""What a storm may write. A calm connector writes a few lines a minute; debug adds one a request."""
+LINES_PER_S = 10.0
+LINES_BURST = 200
+"""What each logger may write at each level in a storm: some 200 MB a day. A calm connector writes a few a
+minute; our own happenings are counted long before this (`ops.repeats`), libraries' are not."""
+
+DEBUG_FACTOR = 10
+"""At debug there is a line a request, which is what somebody wanted who asked for it."""
+
+LOGGERS_MAX = 64
+"""Loggers with a budget of their own; the others share one."""
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -87,28 +94,33 @@ def redact(text: str) -> str:
 
 class LineBudget(logging.Filter):
     """Lets `LINES_BURST` lines through at once and `LINES_PER_S` in the long run; then tells how many it held
-    back. Errors pass always: they are about states, and states change seldom."""
+    back. Each logger has its own budget at each level, so that no storm hides another's lines: not Kafka's
+    client ours, and no debug line an error."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._tokens = float(LINES_BURST)
-        self._filled_at = clock()
+        self._filled: dict[tuple[str, int], tuple[float, float]] = {}
+        """Logger and level → tokens, and when they were counted."""
         self._left_out = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
         """True if this line may be written."""
         now = self._clock()
-        self._tokens = min(LINES_BURST, self._tokens + (now - self._filled_at) * LINES_PER_S)
-        self._filled_at = now
-        if self._tokens < 1 and record.levelno < logging.ERROR:
+        key = (record.name, record.levelno)
+        if key not in self._filled and len(self._filled) >= LOGGERS_MAX:
+            key = ("", record.levelno)
+        factor = DEBUG_FACTOR if record.levelno <= logging.DEBUG else 1
+        tokens, at = self._filled.get(key, (LINES_BURST * factor, now))
+        tokens = min(LINES_BURST * factor, tokens + (now - at) * LINES_PER_S * factor)
+        may = tokens >= 1
+        self._filled[key] = (tokens - may, now)
+        if not may:
             self._left_out += 1
-            return False
-        self._tokens -= 1
-        if self._left_out:
+        elif self._left_out:
             record.lines_left_out = self._left_out
             self._left_out = 0
-        return True
+        return may
 
 
 def configure(

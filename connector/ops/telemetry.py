@@ -1,14 +1,15 @@
 """What happens, told once: each method keeps a happening's counters and its log line together.
 
 Once per record only numbers move; a request may be logged at debug; a change of state is told to a person in
-words. What repeats is told once per `REPEAT_S` with the number of times it was left out.
+words. What repeats is told at once, then counted, and the count is told every `repeats.REPEAT_S`.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
-import traceback
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -17,15 +18,17 @@ import structlog
 
 from connector import __version__
 from connector.ops.metrics import Exposition, Labels, Metrics
+from connector.ops.repeats import Level, Line, Repeats
 
-REPEAT_S = 30.0
-"""A warning that comes again and again is written this often: enough to see that it goes on."""
-REPEAT_KEYS_MAX = 512
+FEW = 20
+"""Lines of one kind in `repeats.REPEAT_S` about what changes seldom (a partition, the breaker): each is worth
+reading, but a thousand partitions may change at once."""
 
 BUG_FRAMES = 3
 PARTITIONS_SHOWN = 20
 """Partitions named in one log line."""
 
+LEVELS: dict[Level, int] = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2}
 
 
@@ -42,27 +45,6 @@ class TopicCounts(msgspec.Struct):
     def in_flight(self) -> int:
         """Taken from Kafka, and not settled or handed back yet."""
         return self.consumed - self.delivered - self.skipped - self.dead_lettered - self.released
-
-
-class Repeats:
-    """Decides which of many equal warnings is written. Decides only: no clock.
-
-    Kinds beyond `REPEAT_KEYS_MAX` share one entry an event, so that memory and volume stay bounded.
-    """
-
-    def __init__(self, period_s: float = REPEAT_S) -> None:
-        self._period_s = period_s
-        self._seen: dict[tuple[str, str], tuple[float, int]] = {}
-
-    def admit(self, event: str, kind: str, now: float) -> int | None:
-        """None, or how many of its kind were left out since the last one that was written."""
-        key = (event, kind) if len(self._seen) < REPEAT_KEYS_MAX else (event, "")
-        last = self._seen.get(key)
-        if last is not None and now - last[0] < self._period_s:
-            self._seen[key] = (last[0], last[1] + 1)
-            return None
-        self._seen[key] = (now, 0)
-        return last[1] if last else 0
 
 
 class Telemetry:
@@ -135,10 +117,8 @@ class Telemetry:
 
     def _failed(self, happening: str, error: Exception, **which: str) -> None:
         """We tell where the bug is, never what the event held: an exception's text may quote it."""
-        frames = traceback.extract_tb(error.__traceback__)[-BUG_FRAMES:]
-        where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
         kind = type(error).__name__
-        self._warn(happening, kind, error=kind, **which, where=" < ".join(reversed(where)))
+        self._warn(happening, kind, error=kind, **which, where=_where(error))
 
     def dead_lettered(self, reason: str, coordinate: str) -> None:
         """A record became a dead letter."""
@@ -203,15 +183,16 @@ class Telemetry:
         self.breaker = state
         self.metrics.series("breaker_state").set((), BREAKER_STATES[state])
         if state == "open":
-            self._log.warning(
+            self._say(
+                "warning",
                 "breaker_opened",
                 detail=detail,
                 consequence="nothing is sent until the destination answers a probe; nothing is lost",
             )
         elif state == "half_open":
-            self._log.info("breaker_half_opened", detail=detail)
+            self._say("info", "breaker_half_opened", detail=detail)
         else:
-            self._log.info("breaker_closed", detail=detail)
+            self._say("info", "breaker_closed", detail=detail)
 
     def halted(self, reason: str, detail: str = "") -> None:
         """Nothing is sent until a person acts, or a rotated key works."""
@@ -239,7 +220,7 @@ class Telemetry:
         """One partition stands still until a person acts; the others go on."""
         self.halted_partitions[(topic, partition)] = reason
         self._show_halts()
-        self._log.error("partition_halted", topic=topic, partition=partition, reason=reason, detail=detail)
+        self._say("error", "partition_halted", topic=topic, partition=partition, reason=reason, detail=detail)
 
     def committed(self, count: int, error: str | None = None) -> None:
         """Offsets of `count` partitions were committed, or refused."""
@@ -256,13 +237,13 @@ class Telemetry:
             for name in partitions:
                 self._forget(name)
         shown = list(partitions[:PARTITIONS_SHOWN])
-        log = self._log.warning if kind == "lost" else self._log.info
-        log(f"partitions_{kind}", count=len(partitions), partitions=shown)
+        level: Level = "warning" if kind == "lost" else "info"
+        self._say(level, f"partitions_{kind}", count=len(partitions), partitions=shown)
 
     def drained(self, took_s: float, left: int) -> None:
         """A revoked or stopping partition's work ended; `left` records were handed back."""
-        log = self._log.warning if left else self._log.info
-        log("drained", took_s=round(took_s, 3), records_handed_back=left)
+        level: Level = "warning" if left else "info"
+        self._say(level, "drained", took_s=round(took_s, 3), records_handed_back=left)
 
     def paused(self, count: int) -> None:
         """So many partitions are paused now."""
@@ -290,7 +271,7 @@ class Telemetry:
         """A schema was looked up."""
         self.metrics.series("schema_registry_requests_total").add((result,))
         if result == "ok":
-            self._log.info("schema_fetched", schema_id=schema_id)
+            self._say("info", "schema_fetched", schema_id=schema_id)
         elif result == "failed":
             self._warn(
                 "schema_registry_unreachable",
@@ -320,11 +301,20 @@ class Telemetry:
                 consequence="nothing moves; the pod is restarted if it lasts",
             )
 
+    def tell_repeats(self, *, at_the_end: bool = False) -> None:
+        """Write what was left out, with its count, where it is time to. Once a second is often enough."""
+        now = math.inf if at_the_end else self._clock()
+        for line, left_out in self._repeats.due(now):
+            if left_out:
+                line.words["left_out"] = left_out
+            self._write(line)
+
     def partition_stalled(
         self, topic: str, partition: int, offset: int, waited_s: float, waits_on: str = ""
     ) -> None:
         """A partition's frontier has not moved for long although records are open."""
-        self._log.warning(
+        self._say(
+            "warning",
             "partition_stalled",
             topic=topic,
             partition=partition,
@@ -367,13 +357,20 @@ class Telemetry:
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
 
-    def _warn(self, event: str, kind: str, **words: str | int | float | None) -> None:
-        left_out = self._repeats.admit(event, kind, self._clock())
-        if left_out is None:
-            return
-        if left_out:
-            words["left_out"] = left_out
-        self._log.warning(event, **words)
+    def _warn(self, event: str, kind: str, **words: object) -> None:
+        """What may come with every record: one line of each kind, then its count."""
+        line = Line("warning", event, words, kind)
+        if self._repeats.admit(line, self._clock()):
+            self._write(line)
+
+    def _say(self, level: Level, event: str, **words: object) -> None:
+        """What seldom comes, and may come for a thousand partitions at once."""
+        line = Line(level, event, words)
+        if self._repeats.admit(line, self._clock(), FEW):
+            self._write(line)
+
+    def _write(self, line: Line) -> None:
+        self._log.log(LEVELS[line.level], line.event, **line.words)
 
     def _in_flight(self) -> Mapping[Labels, float]:
         return {(topic,): counts.in_flight for topic, counts in self.topics().items()}
@@ -400,3 +397,15 @@ class Telemetry:
         for reason in active:
             if reason is not None:
                 self._halted.set((reason,), 1)
+
+
+def _where(error: Exception) -> str:
+    """The places in the code where it was raised, the innermost first. Not by `traceback`, which reads the
+    source files: a bug may show in every event."""
+    places: deque[str] = deque(maxlen=BUG_FRAMES)
+    step = error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        places.appendleft(f"{code.co_filename}:{step.tb_lineno} {code.co_name}")
+        step = step.tb_next
+    return " < ".join(places)

@@ -160,21 +160,41 @@ def test_text_without_secrets_stays_as_it_is() -> None:
     assert redactor.redact("abc") == "abc"
 
 
-def test_a_storm_of_lines_is_bounded_and_told() -> None:
-    """The burst, then so many a second; the next line says how many were held back; errors always pass."""
+def line(level: int, name: str = "x") -> logging.LogRecord:
+    return logging.LogRecord(name, level, "", 0, "x", None, None)
+
+
+@pytest.mark.parametrize(
+    ("level", "factor"), [(logging.DEBUG, logs.DEBUG_FACTOR), (logging.WARNING, 1), (logging.ERROR, 1)]
+)
+def test_a_storm_of_lines_is_bounded_and_told(level: int, factor: int) -> None:
+    """The burst, then so many a second, errors too; the next line says how many were held back."""
     now = 0.0
     budget = logs.LineBudget(clock=lambda: now)
-
-    def line(level: int) -> logging.LogRecord:
-        return logging.LogRecord("x", level, "", 0, "x", None, None)
-
-    passed = sum(budget.filter(line(logging.WARNING)) for _ in range(5000))
-    assert passed == logs.LINES_BURST
-    assert budget.filter(line(logging.ERROR))
+    assert sum(budget.filter(line(level)) for _ in range(5000)) == logs.LINES_BURST * factor
     now = 10.0
-    first = line(logging.WARNING)
-    passed = int(budget.filter(first)) + sum(budget.filter(line(logging.WARNING)) for _ in range(5000))
-    assert passed == pytest.approx(10 * logs.LINES_PER_S, abs=2)
+    first = line(level)
+    assert budget.filter(first)
+    assert first.__dict__["lines_left_out"] == 5000 - logs.LINES_BURST * factor
+    passed = 1 + sum(budget.filter(line(level)) for _ in range(5000))
+    assert passed == pytest.approx(10 * logs.LINES_PER_S * factor, abs=2)
+
+
+def test_no_storm_hides_the_lines_of_another() -> None:
+    """Kafka's client may go on about a broker, and debug may be on: what we warn of is read all the same."""
+    budget = logs.LineBudget(clock=lambda: 0.0)
+    for _ in range(20_000):
+        budget.filter(line(logging.WARNING, "connector.kafka"))
+        budget.filter(line(logging.DEBUG, "connector"))
+    assert budget.filter(line(logging.WARNING, "connector"))
+    assert budget.filter(line(logging.ERROR, "connector.kafka"))
+
+
+def test_loggers_without_number_share_a_budget() -> None:
+    """Memory and volume stay bounded, whoever writes."""
+    budget = logs.LineBudget(clock=lambda: 0.0)
+    passed = sum(budget.filter(line(logging.INFO, f"library.{number}")) for number in range(10_000))
+    assert passed == logs.LOGGERS_MAX + logs.LINES_BURST
 
 
 def test_what_was_held_back_is_in_the_next_line(out: io.StringIO) -> None:

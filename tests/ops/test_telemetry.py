@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import pytest
@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from connector.ops.telemetry import REPEAT_KEYS_MAX, REPEAT_S, Repeats, Telemetry
+from connector.ops.repeats import REPEAT_S
+from connector.ops.telemetry import FEW, Telemetry
 
 
 class Clock:
@@ -101,21 +102,88 @@ def test_what_repeats_is_told_once_and_then_counted(
     telemetry: Telemetry, clock: Clock, lines: list[EventDict]
 ) -> None:
     """A vendor that is down for a day is one line every half minute, whatever the number of retries."""
-    for _ in range(1000):
-        telemetry.retry_scheduled("server_error", 1.0)
+    for number in range(1000):
+        telemetry.retry_scheduled("server_error", number)
     telemetry.retry_scheduled("timeout", 1.0)
+    telemetry.tell_repeats()
     assert said(lines) == ["retry_scheduled", "retry_scheduled"]
     clock.now += REPEAT_S
-    telemetry.retry_scheduled("server_error", 1.0)
-    assert lines[-1]["left_out"] == 999
-    assert value(telemetry, "retries_total", "server_error") == 1001
+    telemetry.tell_repeats()
+    assert (lines[-1]["wait_s"], lines[-1]["left_out"]) == (999, 998)
+    assert len(lines) == 3
+    assert value(telemetry, "retries_total", "server_error") == 1000
 
 
-def test_the_memory_of_what_repeats_is_bounded() -> None:
-    """Even when every warning is of another kind."""
-    repeats = Repeats()
-    written = sum(repeats.admit("x", str(number), 0.0) is not None for number in range(10_000))
-    assert written <= REPEAT_KEYS_MAX + 1
+def test_at_the_end_what_was_left_out_is_told_at_once(telemetry: Telemetry, lines: list[EventDict]) -> None:
+    """The last log of a process that was stopped in a storm says how big it was."""
+    for number in range(5):
+        telemetry.dead_lettered("undecodable", f"orders:0:{number}")
+    telemetry.tell_repeats(at_the_end=True)
+    assert (lines[-1]["record"], lines[-1]["left_out"]) == ("orders:0:4", 3)
+
+
+STORMS: dict[str, Callable[[Telemetry, int], None]] = {
+    "adjusted": lambda to, number: to.adjusted("line_dropped"),
+    "breaker_changed": lambda to, number: to.breaker_changed(("open", "half_open", "closed")[number % 3]),
+    "committed": lambda to, number: to.committed(1, "rebalance in progress"),
+    "concurrency_limit": lambda to, number: to.concurrency_limit(number),
+    "consumed": lambda to, number: to.consumed("orders", 1),
+    "dead_letter_written": lambda to, number: to.dead_letter_written(False, f"timed out after {number}"),
+    "dead_lettered": lambda to, number: to.dead_lettered("undecodable", f"orders:0:{number}"),
+    "decoder_failed": lambda to, number: to.decoder_failed(f"orders:0:{number}", ValueError(str(number))),
+    "drained": lambda to, number: to.drained(0.1, number),
+    "gate_closed": lambda to, number: to.gate_closed(number),
+    "in_flight_bytes": lambda to, number: to.in_flight_bytes(number, 10),
+    "lag": lambda to, number: to.lag("orders", number % 9, number),
+    "mapper_failed": lambda to, number: to.mapper_failed(str(number), ValueError(str(number))),
+    "oldest_unsettled": lambda to, number: to.oldest_unsettled("orders", number % 9, number),
+    "partition_halted": lambda to, number: to.partition_halted("orders", number, "offset_lost", str(number)),
+    "partition_stalled": lambda to, number: to.partition_stalled("orders", number, 5, 120),
+    "paused": lambda to, number: to.paused(number),
+    "rate_capped": lambda to, number: to.rate_capped(1),
+    "rebalanced": lambda to, number: to.rebalanced("lost", [f"orders:{number}"]),
+    "released": lambda to, number: to.released("orders", 1),
+    "request_done": lambda to, number: to.request_done("delivered", "204", 0.1, 1, 100),
+    "requests_in_flight": lambda to, number: to.requests_in_flight(number),
+    "retry_scheduled": lambda to, number: to.retry_scheduled("timeout", number),
+    "schema_fetched": lambda to, number: to.schema_fetched(("ok", "failed", "not_found")[number % 3], number),
+    "settled": lambda to, number: to.settled("orders", "delivered"),
+}
+"""Every happening that traffic, a vendor, Kafka or the group can bring about as often as it likes."""
+
+SELDOM = {"advised", "halted", "resumed", "loop_delayed"}
+"""Bounded by what brings them about: the start, a halt (tried again after 30 s), a hang (5 s or more)."""
+
+QUESTIONS = {"exposition", "outcomes", "tell_repeats", "topics"}
+
+
+@pytest.mark.parametrize("happening", STORMS)
+def test_no_happening_floods_the_log(
+    happening: str,
+    telemetry: Telemetry,
+    clock: Clock,
+    lines: list[EventDict],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Ten thousand of it in five minutes are a few lines at once and a few every half minute, at every level
+    but debug, and every one is written or counted."""
+    caplog.set_level("INFO", "connector")
+    for number in range(10_000):
+        STORMS[happening](telemetry, number)
+        clock.now += 0.03
+        if number % 33 == 0:
+            telemetry.tell_repeats()
+    telemetry.tell_repeats(at_the_end=True)
+    shown = [line for line in lines if line["log_level"] != "debug"]
+    assert len(shown) <= 3 * FEW * (1 + 300 / REPEAT_S)
+    if shown:
+        assert len(shown) + sum(line.get("left_out", 0) for line in shown) == 10_000
+
+
+def test_every_happening_was_put_through_the_storm() -> None:
+    """Whoever adds one thinks of it."""
+    happenings = {name for name, _ in inspect.getmembers(Telemetry, inspect.isfunction) if name[0] != "_"}
+    assert happenings == STORMS.keys() | SELDOM | QUESTIONS
 
 
 def test_the_breaker_is_a_number_and_a_sentence(telemetry: Telemetry, lines: list[EventDict]) -> None:
