@@ -25,6 +25,10 @@ SECRETS_MAX = 64
 SECRET_LENGTH_MIN = 4
 """A shorter secret is no secret, and hiding every "a" would make logs unreadable."""
 
+CUT_LENGTH_MIN = 6
+"""So much of a secret is hidden at the end of a text, where the rest of it may have been cut off. With fewer
+characters many an innocent word would go."""
+
 LINES_PER_S = 10.0
 LINES_BURST = 200
 """What each logger may write at each level in a storm: some 200 MB a day. A calm connector writes a few a
@@ -41,10 +45,12 @@ Level = Literal["debug", "info", "warning", "error"]
 
 class Redactor:
     """Replaces known credentials in text, however they were encoded on the way: as they are, in JSON, in an
-    address, in Basic authentication. Remembers the last `SECRETS_MAX` of them, as keys are rotated."""
+    address, in Basic authentication; cut off at the text's end, too. Remembers the last `SECRETS_MAX`, as
+    keys are rotated."""
 
     def __init__(self) -> None:
         self._forms: OrderedDict[str, frozenset[str]] = OrderedDict()
+        self._longest_first: list[str] = []
         self._pattern: re.Pattern[str] | None = None
 
     def register(self, value: str) -> None:
@@ -54,14 +60,28 @@ class Redactor:
         self._forms[value] = _forms(value)
         if len(self._forms) > SECRETS_MAX:
             self._forms.popitem(last=False)
-        longest_first = sorted(
+        self._longest_first = sorted(
             {form for forms in self._forms.values() for form in forms}, key=len, reverse=True
         )
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        self._pattern = re.compile("|".join(map(re.escape, self._longest_first)))
 
     def redact(self, text: str) -> str:
         """The text without any registered value."""
-        return self._pattern.sub(HIDDEN, text) if self._pattern is not None else text
+        if self._pattern is None:
+            return text
+        text = self._pattern.sub(HIDDEN, text)
+        cut_at = min((_cut_at(text, form) for form in self._longest_first), default=len(text))
+        return text if cut_at == len(text) else text[:cut_at] + HIDDEN
+
+
+def _cut_at(text: str, form: str) -> int:
+    """Where the text's last word begins that may go on as this secret; its length if there is none."""
+    at = max(0, len(text) - len(form) + 1)
+    while (at := text.find(form[:CUT_LENGTH_MIN], at)) >= 0:
+        if form.startswith(text[at:]):
+            return at
+        at += 1
+    return len(text)
 
 
 def _forms(value: str) -> frozenset[str]:

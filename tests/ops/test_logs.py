@@ -142,6 +142,20 @@ def test_a_secret_that_begins_like_another_is_hidden_whole() -> None:
     assert redactor.redact("<password-and-more>") == f"<{logs.HIDDEN}>"
 
 
+@pytest.mark.parametrize("secret", ["sk-live-0123456789", 'quo"ted\nsecret', "sk-sk-sk-sk-live"])
+def test_a_secret_that_was_cut_off_is_hidden_too(secret: str) -> None:
+    """What a vendor says is cut by many hands before anybody redacts it; half a key must not stay."""
+    redactor = logs.Redactor()
+    redactor.register("another-secret")
+    redactor.register(secret)
+    in_json = json.dumps(secret)[1:-1]
+    for form in (secret, in_json):
+        for length in range(logs.CUT_LENGTH_MIN, len(form)):
+            assert redactor.redact(f"no such key: {form[:length]}") == f"no such key: {logs.HIDDEN}"
+    kept = f"{secret[: logs.CUT_LENGTH_MIN - 1]} and {secret[: logs.CUT_LENGTH_MIN]} in the middle"
+    assert redactor.redact(kept) == kept
+
+
 def test_the_memory_of_secrets_is_bounded_and_keeps_the_newest() -> None:
     """Keys are rotated; a year of rotation does not slow every line down."""
     redactor = logs.Redactor()
