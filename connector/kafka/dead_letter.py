@@ -30,7 +30,14 @@ COORDINATE_HEADERS = (f"{CONNECT}topic", f"{CONNECT}partition", f"{CONNECT}offse
 """The source record's topic, partition and offset: what unites several letters of one record."""
 
 REPLAYS = f"{OURS}replays"
-"""How often the record was replayed. A replay writes it on the record it replays, we carry it on."""
+"""How often the record was replayed. A replay writes it on the record it replays, as the last header; we
+carry it on."""
+
+REPLAYS_DIGITS_MAX = 9
+"""A longer number is not a replay's: any header may stand in a source record."""
+
+ITEMS = f"{OURS}items"
+"""A JSON list of the refused items' ids."""
 
 RESOLVES = f"{OURS}resolves"
 """On a marker record without value: the `topic:partition:offset` of the letter that is resolved."""
@@ -72,7 +79,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     response_body: str = ""
     attempts: int = 0
     items: tuple[str, ...] = ()
-    """Ids of the refused items; empty when the record as a whole was refused."""
+    """Ids of the refused items; empty when the record as a whole was refused, or no room for them."""
     replays: int = 0
     settings: str = ""
     value_omitted: str | None = None
@@ -134,7 +141,8 @@ class TicketForms:
     """A ticket's letter: as read, without its value, with our headers alone.
 
     The later forms are for a topic that finds the earlier too large; they say what they left out. The last
-    is about 3 KiB, and the refused items' ids. A letter is several KiB, so one that waits is not built yet.
+    two are about 3 KiB, one with the refused items' ids and one without: its replay sends the whole record,
+    whose accepted items the vendor knows by their ids. A letter that waits is not built yet.
     """
 
     __slots__ = ("_context", "_failed_at", "_ticket")
@@ -145,7 +153,7 @@ class TicketForms:
         self._failed_at = failed_at
 
     def __len__(self) -> int:
-        return 3
+        return 4
 
     def __getitem__(self, form: int, /) -> Letter:
         record = self._ticket.record
@@ -157,6 +165,9 @@ class TicketForms:
                 return Letter(record.key, None, _as_read(record) + ours + _omitted("value", record))
             case 2:
                 return Letter(None, None, ours + _omitted("value, key and headers", record))
+            case 3:
+                ours = tuple(header for header in ours if header[0] != ITEMS)
+                return Letter(None, None, ours + _omitted("value, key, headers and items", record))
         raise IndexError(form)
 
 
@@ -180,7 +191,7 @@ def parse(headers: Sequence[tuple[str, bytes | None]]) -> DeadLetter | None:
             response_status=_number(text.get(f"{OURS}response_status")),
             response_body=text.get(f"{OURS}response_body", ""),
             attempts=int(text.get(f"{OURS}attempts", "0")),
-            items=tuple(msgspec.json.decode(text.get(f"{OURS}items", "[]"), type=list[str])),
+            items=tuple(msgspec.json.decode(text.get(ITEMS, "[]"), type=list[str])),
             replays=int(text.get(REPLAYS, "0")),
             settings=text.get(f"{OURS}settings", ""),
             value_omitted=text.get(VALUE_OMITTED),
@@ -198,10 +209,12 @@ def rfc3339(at_ms: int) -> str:
 
 def replays_of(record: Record) -> int:
     """How often this record was replayed already; 0 for one that comes from its source topic."""
-    for name, value in reversed(record.headers):
-        if name == REPLAYS and value is not None and value.isdigit():
-            return int(value)
-    return 0
+    if not record.headers:
+        return 0
+    name, value = record.headers[-1]
+    if name != REPLAYS or value is None or not value.isdigit() or len(value) > REPLAYS_DIGITS_MAX:
+        return 0
+    return int(value)
 
 
 # ── headers ──────────────────────────────────────────────────────────────────────────────────────
@@ -233,7 +246,7 @@ def _headers(ticket: Ticket, context: Context, failed_at: str) -> Headers:
         f"{OURS}response_status": "" if first.status is None else str(first.status),
         f"{OURS}response_body": body,
         f"{OURS}attempts": str(max(each.attempts for each in ticket.rejections)),
-        f"{OURS}items": json.dumps(items),
+        ITEMS: json.dumps(items),
         f"{OURS}failed_at": failed_at,
         REPLAYS: str(replays_of(record)),
         f"{OURS}settings": context.settings,
@@ -253,8 +266,7 @@ def _omitted(what: str, record: Record) -> Headers:
 
 def _as_read(record: Record) -> Headers:
     """The source record's headers; a replay's own mark at their end is not one of them."""
-    headers = record.headers
-    return headers[:-1] if headers and headers[-1][0] == REPLAYS else headers
+    return record.headers[:-1] if replays_of(record) else record.headers
 
 
 def _start(headers: Sequence[tuple[str, bytes | None]]) -> int | None:

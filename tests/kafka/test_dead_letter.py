@@ -163,12 +163,42 @@ def test_a_replay_is_counted_and_leaves_no_mark_of_its_own() -> None:
     assert read.source_headers == (("trace", b"1"),)
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ((REPLAYS, b"9" * 5000),),
+        ((REPLAYS, b"two"),),
+        ((REPLAYS, None),),
+        ((REPLAYS, b"2"), ("trace", b"1")),
+    ],
+)
+def test_a_header_that_no_replay_wrote_is_the_records_own(headers: Headers) -> None:
+    """Anything may stand in a source record: it is kept as read, counts for nothing and breaks nothing."""
+    read = parse(first(ticket(headers=headers)).headers)
+    assert read is not None
+    assert read.replays == 0
+    assert read.source_headers == headers
+
+
+def test_the_smallest_form_is_small_whatever_was_refused() -> None:
+    """A record that fits in no form would hold its partition for ever."""
+    refused = [Rejection("vendor_rejected", "w" * 5000, 422, b"w" * 5000, f"{n}" * 20) for n in range(5000)]
+    one = ticket(*refused, headers=(("h", b"x" * 100_000),), key=b"k" * 100_000, value=b"v" * 100_000)
+    forms = TicketForms(one, context(), FAILED_AT)
+    sizes = [forms[number].size for number in range(len(forms))]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] < 4096
+    read = parse(forms[len(forms) - 1].headers)
+    assert read is not None
+    assert (read.items, read.value_omitted) == ((), "value, key, headers and items")
+
+
 def test_smaller_forms_say_what_they_left_out() -> None:
     """A topic may find a letter too large; the source still has the record, and the hash proves which."""
     value = b"v" * 5000
     one = ticket(headers=(("h", b"x"),), value=value)
     forms = TicketForms(one, context(), FAILED_AT)
-    full, without_value, bare = (forms[number] for number in range(len(forms)))
+    full, without_value, bare, without_items = (forms[number] for number in range(len(forms)))
     assert full.value == value
     assert (without_value.key, without_value.value) == (b"k", None)
     assert without_value.headers[0] == ("h", b"x")
@@ -181,7 +211,8 @@ def test_smaller_forms_say_what_they_left_out() -> None:
         assert read is not None
         assert (read.value_omitted, read.value_sha256, read.coordinate) == (omitted, digest, "orders:3:42")
     assert "connector.value_omitted" not in texts(full)
-    assert bare.headers[0][0] == COORDINATE_HEADERS[0]
+    assert bare.headers[0][0] == without_items.headers[0][0] == COORDINATE_HEADERS[0]
+    assert ("connector.items" in texts(bare), "connector.items" in texts(without_items)) == (True, False)
 
 
 @given(
