@@ -109,6 +109,7 @@ class StandIn:
     ordering: ClassVar[str] = "none"
     ordering_required: ClassVar[bool] = False
     url_per_account: ClassVar[bool] = False
+    address_options: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def url(cls, options: Any) -> str:
@@ -588,6 +589,12 @@ def test_editors_and_the_reference_know_whose_address_must_be_given(stand_in: ty
         assert valid(with_url)
         said = "## destination.options for stand-in\n\n`destination.url` must be given"
         assert (said in reference.markdown()) is per_account
+    stand_in.url_per_account = False
+    stand_in.address_options = ("region",)
+    valid = jsonschema.Draft202012Validator(reference.json_schema()).is_valid
+    assert not valid(raw)
+    assert valid(with_url)
+    assert "`region` must be given, or `destination.url`" in reference.markdown()
 
 
 def test_a_secret_option_may_be_a_file(stand_in: type[StandIn], tmp_path: Path) -> None:

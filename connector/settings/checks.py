@@ -216,13 +216,20 @@ def ordering_fits(settings: Settings) -> Problems:
 
 
 def url_given(settings: Settings) -> Problems:
-    """Where every account has an address of its own, it is named. Needs a known destination."""
+    """Where every account has an address of its own, it is named, whole or by its parts. Needs a known
+    destination."""
     name = settings.destination.name
-    if settings.destination.url is None and destinations()[name].url_per_account:
+    if settings.destination.url is not None:
+        return
+    if destinations()[name].url_per_account:
         hint = (
             f"{name} gives every account its own; write it whole, as the vendor told you: https://host/path"
         )
         yield Problem(URL, "is missing", hint)
+    for option in destinations()[name].address_options:
+        if settings.destination.options.get(option) is None:
+            hint = f"{name} has told you; or give the whole address as {URL}"
+            yield Problem(f"destination.options.{option}", "is missing", hint)
 
 
 Rule = Callable[[Settings], Problems]

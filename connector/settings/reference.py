@@ -51,6 +51,12 @@ def json_schema() -> dict[str, Any]:
         if destination.url_per_account:
             then["properties"]["url"] = {"type": "string"}
             then["required"] = ["url"]
+        if destination.address_options:
+            named = {"properties": {"options": {"required": [*destination.address_options]}}}
+            then["anyOf"] = [
+                {"required": ["url"], "properties": {"url": {"type": "string"}}},
+                {"required": ["options"], **named},
+            ]
         choices.append(
             {
                 "if": {"properties": {"destination": {"properties": {"name": {"const": name}}}}},
@@ -92,6 +98,9 @@ def markdown() -> str:
         parts.append(f"## {path}\n\n{section.__doc__}\n\n{_table(path, section)}")
     for name, destination in sorted(destinations().items()):
         note = "`destination.url` must be given.\n\n" if destination.url_per_account else ""
+        if destination.address_options:
+            names = " and ".join(f"`{option}`" for option in destination.address_options)
+            note = f"{names} must be given, or `destination.url`.\n\n"
         table = _table("destination.options", destination.Options)
         parts.append(f"## destination.options for {name}\n\n{note}{table}")
     return "\n".join(parts)

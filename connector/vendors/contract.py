@@ -134,6 +134,9 @@ class Destination(Protocol):
     url_per_account: ClassVar[bool]
     """True: the vendor gives every account its own address, so `destination.url` must be given."""
 
+    address_options: ClassVar[tuple[str, ...]]
+    """Options that the address is built from, without a default: needed unless `destination.url` is given."""
+
     limits: Limits
 
     def __init__(self, options: Any, consent: Sequence[str] | None = None) -> None: ...

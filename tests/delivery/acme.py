@@ -41,6 +41,7 @@ class Acme:
     reasons: ClassVar[frozenset[str]] = frozenset({"vendor_rejected", "throttled_identifier"})
     unavoidable: ClassVar[frozenset[str]] = frozenset()
     url_per_account: ClassVar[bool] = False
+    address_options: ClassVar[tuple[str, ...]] = ()
     limits: Limits = LIMITS
 
     def __init__(

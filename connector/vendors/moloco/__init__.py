@@ -29,6 +29,7 @@ class Moloco:
     reasons: ClassVar[frozenset[str]] = mapping.REASONS | answers.REASONS
     unavoidable: ClassVar[frozenset[str]] = frozenset()
     url_per_account: ClassVar[bool] = False
+    address_options: ClassVar[tuple[str, ...]] = ("platform_name", "platform_id")
 
     def __init__(self, options: MolocoOptions, consent: Sequence[str] | None = None) -> None:
         self.limits = wire.limits(options)
@@ -71,5 +72,6 @@ class Moloco:
     @classmethod
     def sandbox(cls, options: MolocoOptions) -> MolocoSandbox:
         return MolocoSandbox(
-            options.platform_id, purchases_without_revenue=options.unsupported_currency == "omit"
+            options.platform_id or wire.PLATFORM_ID,
+            purchases_without_revenue=options.unsupported_currency == "omit",
         )

@@ -27,7 +27,9 @@ _HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,57}[a-z0-9])?", re.ASCII)
 """What may stand before `-evt` in a host name: RFC 1123 §2.1, 63 characters with it."""
 
 
-def _platform_name(value: str) -> str:
+def _platform_name(value: str | None) -> str | None:
+    if value is None:
+        return None
     name = value.strip().lower()
     if not _HOST_LABEL.fullmatch(name):
         raise ValueError(
@@ -37,7 +39,9 @@ def _platform_name(value: str) -> str:
     return name
 
 
-def _platform_id(value: str) -> str:
+def _platform_id(value: str | None) -> str | None:
+    if value is None:
+        return None
     name = value.strip()
     if name in ("", ".", ".."):
         raise ValueError("is the name of the platform as Moloco gave it, for example SHOP_TEST")
@@ -58,12 +62,14 @@ class MolocoOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    platform_name: Annotated[str, AfterValidator(_platform_name)] = Field(
+    platform_name: Annotated[str | None, AfterValidator(_platform_name)] = Field(
+        None,
         description="First part of the host, from Moloco: {platform_name}-evt.mcm-api.moloco.com. Not used "
         "when destination.url gives the whole address.",
         examples=["shop"],
     )
-    platform_id: Annotated[str, AfterValidator(_platform_id)] = Field(
+    platform_id: Annotated[str | None, AfterValidator(_platform_id)] = Field(
+        None,
         description="The platform in the path of the address, from Moloco; there is a second one for tests. "
         "Not used when destination.url gives the whole address.",
         examples=["SHOP_TEST"],

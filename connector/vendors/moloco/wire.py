@@ -105,10 +105,16 @@ def amount(micros: int) -> msgspec.Raw:
 # ── the request ──────────────────────────────────────────────────────────────────────────────────
 
 
+PLATFORM_NAME, PLATFORM_ID = "your-platform", "YOUR_PLATFORM"
+
+
 def url(options: MolocoOptions) -> str:
-    """The address of the platform's user events. (`rmp-api.moloco.com` is the older name of the same API.)"""
-    platform_id = quote(options.platform_id, safe="")
-    host = f"{options.platform_name}-evt.mcm-api.moloco.com"
+    """The address of the platform's user events. (`rmp-api.moloco.com` is the older name of the same API.)
+
+    Where a name is not given (`destination.url` is, then) a stand-in for it shows the form.
+    """
+    platform_id = quote(options.platform_id or PLATFORM_ID, safe="")
+    host = f"{options.platform_name or PLATFORM_NAME}-evt.mcm-api.moloco.com"
     return f"https://{host}/rmp/event/v1/platforms/{platform_id}/userevents"
 
 

@@ -29,6 +29,7 @@ class Promoted:
     reasons: ClassVar[frozenset[str]] = mapping.REASONS | answers.REASONS
     unavoidable: ClassVar[frozenset[str]] = UNAVOIDABLE
     url_per_account: ClassVar[bool] = True
+    address_options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, options: PromotedOptions, consent: Sequence[str] | None = None) -> None:
         self.limits = wire.limits(options)

@@ -29,6 +29,7 @@ class Topsort:
     reasons: ClassVar[frozenset[str]] = mapping.REASONS | answers.REASONS
     unavoidable: ClassVar[frozenset[str]] = frozenset()
     url_per_account: ClassVar[bool] = False
+    address_options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, options: TopsortOptions, consent: Sequence[str] | None = None) -> None:
         self.limits = wire.limits(options)

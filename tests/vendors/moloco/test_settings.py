@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from connector.settings import ConfigurationError, from_mapping
+from connector.vendors.moloco import Moloco
 from connector.vendors.moloco.settings import MolocoOptions
 
 PLATFORM = {"platform_name": "shop", "platform_id": "SHOP_TEST"}
@@ -44,11 +46,23 @@ def test_a_wrong_option_is_named(options: dict[str, Any], said: str) -> None:
     assert said in str(refused.value)
 
 
-@pytest.mark.parametrize("name", PLATFORM)
-def test_the_platform_must_be_named(name: str) -> None:
-    """Moloco gives both names; a default would send one shop's events to another."""
-    with pytest.raises(ValidationError, match=name):
-        MolocoOptions.model_validate({key: value for key, value in PLATFORM.items() if key != name})
+def test_the_platform_must_be_named_unless_the_whole_address_is() -> None:
+    """Moloco gives both names; a default would send one shop's events to another. To map, neither is needed."""
+    assert Moloco.address_options == ("platform_name", "platform_id")
+    raw: dict[str, Any] = {
+        "destination": {"name": "moloco", "api_key": "key"},
+        "source": {"topics": ["a"], "group_id": "g", "properties": {"bootstrap.servers": "b:1"}},
+    }
+    with pytest.raises(ConfigurationError) as refused:
+        from_mapping(raw)
+    assert {problem.path for problem in refused.value.problems} == {
+        "destination.options.platform_name",
+        "destination.options.platform_id",
+    }
+    raw["destination"]["options"] = PLATFORM
+    assert from_mapping(raw)
+    raw["destination"] = {"name": "moloco", "api_key": "key", "url": "https://shop.example/userevents"}
+    assert from_mapping(raw)
 
 
 def test_the_defaults_are_the_contracts() -> None:
