@@ -47,7 +47,7 @@ def test_a_wrong_option_is_named(options: dict[str, Any], said: str) -> None:
 
 
 def test_the_platform_must_be_named_unless_the_whole_address_is() -> None:
-    """Moloco gives both names; a default would send one shop's events to another. To map, neither is needed."""
+    """Moloco gives both names; a default would send one shop's events to another. Mapping needs neither."""
     assert Moloco.address_options == ("platform_name", "platform_id")
     raw: dict[str, Any] = {
         "destination": {"name": "moloco", "api_key": "key"},
