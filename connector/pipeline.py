@@ -74,6 +74,11 @@ class Pipeline:
         self._dead_letters = dead_letters
         self._flood = flood
         self._telemetry = telemetry
+        self._counts = telemetry.counts
+        self._delays_ms: list[int] = []
+        """Of what was settled since they were last told."""
+        self._delivered_ms = 0
+        """When the batch that is being settled was answered."""
         self._drain_timeout_s = drain_timeout_s
         self._key_by_record = key_by_record
         self._now_ms = now_ms
@@ -144,11 +149,12 @@ class Pipeline:
                 continue  # handed back: whoever gets the partition next reads it again
             ticket = Ticket(record, cost=record.size)
             partition.take(record.offset, record.timestamp_ms, ticket.cost)
-            self._telemetry.consumed(lease.topic, 1)
+            self._counts[lease.topic].consumed += 1
             if lease in self._parked:
                 self._parked[lease].append(ticket)
             else:
                 self._decode(ticket, now_ms)
+        self._tell_delays()
         self._balance()
 
     # ── decode ───────────────────────────────────────────────────────────────────────────────────
@@ -260,7 +266,9 @@ class Pipeline:
 
     def delivered(self, items: Sequence[Item]) -> None:
         """The vendor took these."""
+        self._delivered_ms = self._now_ms()
         self._settlement.deliver(items)
+        self._tell_delays()
         if self._paused:
             self._balance()
 
@@ -298,7 +306,7 @@ class Pipeline:
             self._dead_letter(ticket, self._flood.admit_rejected)
         elif ticket.record.lease.live:
             self._flood.delivered()
-            self._settle(ticket, "delivered", "", self._now_ms())
+            self._settle(ticket, "delivered", "", self._delivered_ms)
 
     def _skip(self, ticket: Ticket, reason: str, now_ms: int) -> None:
         self._flood.skipped()
@@ -339,13 +347,19 @@ class Pipeline:
         if not lease.live:
             return
         self._assignment[lease].settle(record.offset, ticket.cost)
-        self._telemetry.settled(lease.topic, outcome, reason)
-        self._telemetry.delivery_delayed((now_ms - record.timestamp_ms) / 1000)
+        self._counts[lease.topic].add(outcome, reason)
+        if record.timestamp_ms > 0:  # a producer may leave it out
+            self._delays_ms.append(now_ms - record.timestamp_ms)
+
+    def _tell_delays(self) -> None:
+        self._telemetry.delivery_delayed(self._delays_ms)
+        self._delays_ms.clear()
 
     # ── commit ───────────────────────────────────────────────────────────────────────────────────
 
     def commit(self) -> None:
         """Tell Kafka how far we are, for every partition that moved."""
+        self._tell_delays()
         offsets = self._assignment.to_commit()
         if offsets:
             self._poll.commit(offsets)
@@ -362,6 +376,7 @@ class Pipeline:
         self.joined = True
         for lease, start in leases:
             self._assignment.add(lease, start)
+            self._counts.show(lease.topic)
         self._telemetry.rebalanced("assigned", [_name(lease) for lease, _ in leases])
         self._balance()
 
@@ -418,7 +433,7 @@ class Pipeline:
             partition = self._assignment.remove(lease)
             self._parked.pop(lease, None)
             self._writing.pop(lease, None)
-            self._telemetry.released(lease.topic, partition.open_count)
+            self._counts[lease.topic].released += partition.open_count
         self._sender.fenced()
         # The poll thread may have given up waiting, and fenced without our answer.
         self._drains = [drain for drain in self._drains if not {*leases}.intersection(drain.leases)]

@@ -9,6 +9,7 @@ import msgspec
 
 from connector.delivery.sender import Sender
 from connector.kafka.assignment import Assignment, Partition
+from connector.ops.metrics import OVERFLOW
 from connector.ops.telemetry import Telemetry
 from connector.ops.watchdog import FrontierSnapshot, Watchdog
 from connector.pipeline import Pipeline
@@ -42,6 +43,9 @@ class Status:
         self._now_ms = now_ms
         self.stopping = False
         self.watchdog: Watchdog | None = None
+        telemetry.metrics.derive(
+            "records_in_flight", lambda: {(topic,): count for topic, count in self._in_flight().items()}
+        )
 
     # ── for probes ───────────────────────────────────────────────────────────────────────────────
 
@@ -130,21 +134,28 @@ class Status:
 
     def topics(self) -> dict[str, dict[str, int]]:
         """The books per topic. `in_flight` is counted from what is open, not worked out from the others."""
-        topics = {
-            name: {
+        in_flight = self._in_flight()
+        return {
+            topic: {
                 "consumed": counts.consumed,
                 "delivered": counts.delivered,
                 "skipped": counts.skipped,
                 "dead_lettered": counts.dead_lettered,
                 "released": counts.released,
-                "in_flight": 0,
+                "in_flight": in_flight.get(topic, 0),
             }
-            for name, counts in self._telemetry.topics().items()
+            for topic, counts in self._telemetry.counts.items()
         }
-        for partition in self._assignment:
-            if partition.lease.topic in topics:
-                topics[partition.lease.topic]["in_flight"] += partition.frontier.open_count
-        return topics
+
+    def _in_flight(self) -> dict[str, int]:
+        """By topic; 0 for one that was consumed and has nothing open."""
+        counts = self._telemetry.counts
+        found = dict.fromkeys(counts, 0)
+        for topic, count in self._assignment.in_flight().items():
+            if count:
+                name = topic if topic in counts else OVERFLOW
+                found[name] = found.get(name, 0) + count
+        return found
 
     def _partition(self, partition: Partition) -> dict[str, object]:
         frontier = partition.frontier

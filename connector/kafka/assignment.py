@@ -103,6 +103,14 @@ class Assignment:
         """Bytes held by everything in flight."""
         return sum(partition.open_bytes for partition in self)
 
+    def in_flight(self) -> dict[str, int]:
+        """Records of each topic that are taken and not settled, counted from what is open."""
+        found: dict[str, int] = {}
+        for partition in self:
+            topic = partition.lease.topic
+            found[topic] = found.get(topic, 0) + partition.open_count
+        return found
+
     def to_commit(self) -> dict[Lease, int]:
         """Frontiers that Kafka has not been told yet. Each is offered once; a refused one again.
 

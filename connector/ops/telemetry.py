@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-import msgspec
 import structlog
 
 from connector import __version__
+from connector.ops.counts import Counts, TopicCounts
 from connector.ops.metrics import Exposition, Labels, Metrics
 from connector.ops.repeats import Level, Line, Repeats
 
@@ -32,21 +32,6 @@ LEVELS: dict[Level, int] = {"info": logging.INFO, "warning": logging.WARNING, "e
 BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2}
 
 
-class TopicCounts(msgspec.Struct):
-    """Where a topic's records are. `consumed` is always the sum of the others."""
-
-    consumed: int = 0
-    delivered: int = 0
-    skipped: int = 0
-    dead_lettered: int = 0
-    released: int = 0
-
-    @property
-    def in_flight(self) -> int:
-        """Taken from Kafka, and not settled or handed back yet."""
-        return self.consumed - self.delivered - self.skipped - self.dead_lettered - self.released
-
-
 class Telemetry:
     """One method a happening; doers get it passed. Called on the loop (the watchdog's thread only logs)."""
 
@@ -59,9 +44,8 @@ class Telemetry:
         self._repeats = Repeats()
         self._exposition = Exposition(metrics, destination)
 
-        self._consumed = metrics.series("records_consumed_total")
-        self._settled = metrics.series("records_settled_total")
-        self._released = metrics.series("records_released_total")
+        self.counts = Counts()
+        """Per topic, for the pipeline to add to: a call of ours a record would cost more than counting it."""
         self._adjustments = metrics.series("adjustments_total")
         self._requests = metrics.series("requests_total")
         self._requests_in_flight = metrics.series("requests_in_flight")
@@ -76,11 +60,12 @@ class Telemetry:
         self._batch_items = metrics.histogram("batch_items")
         self._batch_bytes = metrics.histogram("batch_bytes")
         self._loop_delay = metrics.histogram("loop_delay_seconds")
-        self.delivery_delayed: Callable[[float], None] = metrics.histogram("delivery_delay_seconds").observe
-        """Seconds from a record's Kafka timestamp to its outcome. Once per record, so bound directly."""
+        self._delivery_delay = metrics.histogram("delivery_delay_seconds")
 
         metrics.series("build_info").set((__version__,), 1)
-        metrics.derive("records_in_flight", self._in_flight)
+        metrics.derive("records_consumed_total", self._consumed)
+        metrics.derive("records_settled_total", self._settled)
+        metrics.derive("records_released_total", self._released)
         metrics.derive("scalable_lag", self._scalable_lag)
 
         self.breaker: Literal["closed", "half_open", "open"] = "closed"
@@ -91,17 +76,9 @@ class Telemetry:
 
     # ── records ──────────────────────────────────────────────────────────────────────────────────
 
-    def consumed(self, topic: str, count: int) -> None:
-        """Records came from Kafka."""
-        self._consumed.add((topic,), count)
-
-    def settled(self, topic: str, outcome: str, reason: str = "") -> None:
-        """A record got its outcome. Once per record: one addition."""
-        self._settled.add((topic, outcome, reason))
-
-    def released(self, topic: str, count: int) -> None:
-        """Records were handed back unsettled with their partition."""
-        self._released.add((topic,), count)
+    def delivery_delayed(self, delays_ms: Sequence[int]) -> None:
+        """Records got their outcome so long after their Kafka timestamp. One call a batch."""
+        self._delivery_delay.observe_ms(delays_ms)
 
     def adjusted(self, kind: str) -> None:
         """A mapper changed something that does not change the outcome."""
@@ -329,30 +306,18 @@ class Telemetry:
         """The body of `/metrics`."""
         return self._exposition.text()
 
-    def topics(self) -> dict[str, TopicCounts]:
+    def topics(self) -> Mapping[str, TopicCounts]:
         """Conservation per topic: consumed = delivered + skipped + dead-lettered + released + in flight."""
-        counts: dict[str, TopicCounts] = {}
-        for (topic,), value in self._consumed.values.items():
-            counts.setdefault(str(topic), TopicCounts()).consumed += int(value)
-        for (topic, outcome, _), value in self._settled.values.items():
-            count = counts.setdefault(str(topic), TopicCounts())
-            match outcome:
-                case "delivered":
-                    count.delivered += int(value)
-                case "skipped":
-                    count.skipped += int(value)
-                case _:
-                    count.dead_lettered += int(value)
-        for (topic,), value in self._released.values.items():
-            counts.setdefault(str(topic), TopicCounts()).released += int(value)
-        return counts
+        return self.counts
 
     def outcomes(self) -> dict[str, dict[str, int]]:
         """Records by outcome and reason, over all topics."""
         found: dict[str, dict[str, int]] = {}
-        for (_, outcome, reason), value in self._settled.values.items():
-            reasons = found.setdefault(str(outcome), {})
-            reasons[str(reason)] = reasons.get(str(reason), 0) + int(value)
+        for counts in self.counts.values():
+            for (outcome, reason), count in counts.outcomes().items():
+                if count:
+                    reasons = found.setdefault(outcome, {})
+                    reasons[reason] = reasons.get(reason, 0) + count
         return found
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
@@ -372,8 +337,18 @@ class Telemetry:
     def _write(self, line: Line) -> None:
         self._log.log(LEVELS[line.level], line.event, **line.words)
 
-    def _in_flight(self) -> Mapping[Labels, float]:
-        return {(topic,): counts.in_flight for topic, counts in self.topics().items()}
+    def _consumed(self) -> Mapping[Labels, float]:
+        return {(topic,): counts.consumed for topic, counts in self.counts.items()}
+
+    def _released(self) -> Mapping[Labels, float]:
+        return {(topic,): counts.released for topic, counts in self.counts.items()}
+
+    def _settled(self) -> Mapping[Labels, float]:
+        return {
+            (topic, *outcome): count
+            for topic, counts in self.counts.items()
+            for outcome, count in counts.outcomes().items()
+        }
 
     def _scalable_lag(self) -> Mapping[Labels, float]:
         waits = self.halt_reason is not None or self.breaker == "open" or self._clock() < self._gated_until

@@ -60,6 +60,17 @@ def test_a_histogram_counts_as_prometheus_does(values: list[float]) -> None:
     assert histogram.total == pytest.approx(sum(values))
 
 
+@given(st.lists(st.integers(-100, 2_000_000)))
+def test_a_histogram_takes_milliseconds_by_the_batch(values: list[int]) -> None:
+    """As if each had been counted alone, in seconds, and none below 0."""
+    alone, batch = Histogram((0.5, 1, 10, 1000)), Histogram((0.5, 1, 10, 1000))
+    for value in values:
+        alone.observe(max(0, value) / 1000)
+    batch.observe_ms(values)
+    assert batch.counts == alone.counts
+    assert batch.total == pytest.approx(alone.total)
+
+
 def test_a_scrape_parses_and_carries_the_destination_everywhere() -> None:
     """The text is valid, every row of the table is there, and `destination` is a label of each sample."""
     metrics = Metrics()

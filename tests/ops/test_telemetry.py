@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from connector.ops.counts import TOPICS_MAX
+from connector.ops.metrics import OVERFLOW
 from connector.ops.repeats import REPEAT_S
 from connector.ops.telemetry import FEW, Telemetry
 
@@ -52,42 +54,78 @@ OUTCOMES = ("delivered", "skipped", "dead_lettered")
 STEPS = st.lists(st.tuples(st.sampled_from(("orders", "clicks")), st.sampled_from((*OUTCOMES, "released"))))
 
 
-@given(STEPS, st.integers(0, 5))
-def test_consumed_is_always_the_sum_of_the_fates(steps: list[tuple[str, str]], open_count: int) -> None:
-    """Per topic: consumed = delivered + skipped + dead-lettered + released + in flight, at any moment."""
+@given(STEPS)
+def test_what_is_counted_is_what_a_scrape_and_a_person_see(steps: list[tuple[str, str]]) -> None:
+    """Per topic and outcome, in the metrics, in the books and in the outcomes over all topics."""
     telemetry = Telemetry("topsort")
-    for topic in ("orders", "clicks"):
-        telemetry.consumed(topic, open_count + sum(step[0] == topic for step in steps))
     for topic, fate in steps:
+        telemetry.counts[topic].consumed += 1
         if fate == "released":
-            telemetry.released(topic, 1)
+            telemetry.counts[topic].released += 1
         else:
-            telemetry.settled(topic, fate, "" if fate == "delivered" else "stale_event")
+            telemetry.counts[topic].add(fate, REASONS[fate])
     for topic, counts in telemetry.topics().items():
-        assert counts.in_flight == open_count
-        assert counts.delivered == steps.count((topic, "delivered"))
-        assert counts.skipped == steps.count((topic, "skipped"))
-        assert counts.dead_lettered == steps.count((topic, "dead_lettered"))
+        assert counts.consumed == value(telemetry, "records_consumed_total", topic)
+        assert counts.released == value(telemetry, "records_released_total", topic)
         assert counts.released == steps.count((topic, "released"))
-        assert telemetry.metrics.values("records_in_flight")[(topic,)] == open_count
+        for outcome in OUTCOMES:
+            expected = steps.count((topic, outcome))
+            shown = telemetry.metrics.values("records_settled_total")
+            assert shown.get((topic, outcome, REASONS[outcome]), 0) == expected
+            assert getattr(counts, outcome) == expected
+    for outcome in OUTCOMES:
+        seen = telemetry.outcomes().get(outcome, {}).get(REASONS[outcome], 0)
+        assert seen == sum(fate == outcome for _, fate in steps)
+
+
+REASONS = {"delivered": "", "skipped": "stale_event", "dead_lettered": "undecodable"}
 
 
 def test_outcomes_are_counted_by_reason_over_all_topics(telemetry: Telemetry) -> None:
     """The page shows them so."""
-    telemetry.settled("orders", "skipped", "stale_event")
-    telemetry.settled("clicks", "skipped", "stale_event")
-    telemetry.settled("clicks", "delivered")
-    assert telemetry.outcomes() == {"skipped": {"stale_event": 2}, "delivered": {"": 1}}
+    telemetry.counts["orders"].add("skipped", "stale_event")
+    telemetry.counts["clicks"].add("skipped", "stale_event")
+    telemetry.counts["clicks"].add("skipped", "no_entity")
+    telemetry.counts["clicks"].delivered += 1
+    assert telemetry.outcomes() == {"skipped": {"stale_event": 2, "no_entity": 1}, "delivered": {"": 1}}
+
+
+def test_a_topic_without_a_record_is_shown_with_zeros(telemetry: Telemetry) -> None:
+    """A rate over its counters then has a beginning."""
+    telemetry.counts.show("orders")
+    assert value(telemetry, "records_consumed_total", "orders") == 0
+    assert value(telemetry, "records_settled_total", "orders", "delivered", "") == 0
+    assert telemetry.outcomes() == {}
+
+
+def test_topics_without_number_share_their_counts(telemetry: Telemetry) -> None:
+    """A pattern may match new topics every day; the sum stays right."""
+    for number in range(TOPICS_MAX + 500):
+        telemetry.counts[f"orders-{number}"].consumed += 1
+    assert len(telemetry.counts) == TOPICS_MAX + 1
+    assert telemetry.counts[OVERFLOW].consumed == 500
+
+
+def test_a_delay_counts_from_kafka_s_timestamp_and_never_below_0(telemetry: Telemetry) -> None:
+    """The clock of a producer may be ahead of ours; a sum that falls would look like a restart."""
+    telemetry.delivery_delayed([])
+    telemetry.delivery_delayed([100, 90, 95])
+    telemetry.delivery_delayed([-5000, 100, 7_200_000])
+    delays = telemetry.metrics.histogram("delivery_delay_seconds")
+    assert dict(delays.cumulative())["0.025"] == 1
+    assert dict(delays.cumulative())["0.1"] == 5
+    assert dict(delays.cumulative())["+Inf"] == 6
+    assert delays.total == pytest.approx(0.285 + 0.1 + 7200)
 
 
 def test_nothing_that_happens_once_per_record_writes_a_line(
     telemetry: Telemetry, lines: list[EventDict]
 ) -> None:
     """Volume in the log never grows with traffic."""
-    telemetry.consumed("orders", 500)
     for _ in range(500):
-        telemetry.settled("orders", "delivered")
-        telemetry.delivery_delayed(0.1)
+        telemetry.counts["orders"].consumed += 1
+        telemetry.counts["orders"].add("skipped", "stale_event")
+        telemetry.delivery_delayed([100])
         telemetry.adjusted("line_dropped")
     telemetry.lag("orders", 0, 5)
     telemetry.oldest_unsettled("orders", 0, 1.5)
@@ -127,10 +165,10 @@ STORMS: dict[str, Callable[[Telemetry, int], None]] = {
     "breaker_changed": lambda to, number: to.breaker_changed(("open", "half_open", "closed")[number % 3]),
     "committed": lambda to, number: to.committed(1, "rebalance in progress"),
     "concurrency_limit": lambda to, number: to.concurrency_limit(number),
-    "consumed": lambda to, number: to.consumed("orders", 1),
     "dead_letter_written": lambda to, number: to.dead_letter_written(False, f"timed out after {number}"),
     "dead_lettered": lambda to, number: to.dead_lettered("undecodable", f"orders:0:{number}"),
     "decoder_failed": lambda to, number: to.decoder_failed(f"orders:0:{number}", ValueError(str(number))),
+    "delivery_delayed": lambda to, number: to.delivery_delayed([number]),
     "drained": lambda to, number: to.drained(0.1, number),
     "gate_closed": lambda to, number: to.gate_closed(number),
     "in_flight_bytes": lambda to, number: to.in_flight_bytes(number, 10),
@@ -142,12 +180,10 @@ STORMS: dict[str, Callable[[Telemetry, int], None]] = {
     "paused": lambda to, number: to.paused(number),
     "rate_capped": lambda to, number: to.rate_capped(1),
     "rebalanced": lambda to, number: to.rebalanced("lost", [f"orders:{number}"]),
-    "released": lambda to, number: to.released("orders", 1),
     "request_done": lambda to, number: to.request_done("delivered", "204", 0.1, 1, 100),
     "requests_in_flight": lambda to, number: to.requests_in_flight(number),
     "retry_scheduled": lambda to, number: to.retry_scheduled("timeout", number),
     "schema_fetched": lambda to, number: to.schema_fetched(("ok", "failed", "not_found")[number % 3], number),
-    "settled": lambda to, number: to.settled("orders", "delivered"),
 }
 """Every happening that traffic, a vendor, Kafka or the group can bring about as often as it likes."""
 

@@ -30,7 +30,8 @@ from connector.kafka.dead_letter import Context, DeadLetters, Forms, Letter, par
 from connector.model.event import Event
 from connector.model.item import Item
 from connector.model.record import Lease, Record
-from connector.ops.telemetry import Telemetry, TopicCounts
+from connector.ops.counts import TopicCounts
+from connector.ops.telemetry import Telemetry
 from connector.pipeline import Pipeline
 from connector.vendors.contract import Limits, Mapped, MapResult, Refused, Response, Skipped
 from tests.delivery.acme import LIMITS, Acme, Answer, Wire
@@ -315,7 +316,7 @@ class Rig:
             "skipped": counts.skipped,
             "dead_lettered": counts.dead_lettered,
             "released": counts.released,
-            "in_flight": sum(partition.open_count for partition in self.assignment),
+            "in_flight": self.assignment.in_flight().get(TOPIC, 0),
         }
         assert counts.consumed == sum(books.values()), f"{counts.consumed} consumed, but {books}"
         return {name: count for name, count in books.items() if count}
