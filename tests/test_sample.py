@@ -222,6 +222,25 @@ def test_every_optional_field_is_there_in_some_events_and_absent_in_others(seed:
     assert not odd
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DESTINATIONS)
+def test_the_traffic_is_rich_enough_to_prove_a_destination(name: str) -> None:
+    """In 50,000 events every type that it maps occurs 500 times, and three fifths of its own are mapped."""
+    kind = DESTINATIONS[name]
+    destination = kind(kind.Options(**example_options(kind.Options)))
+    read = JsonReader().read
+    occurred: Counter[str] = Counter()
+    mapped = 0
+    for raw in sample(count=50_000):
+        if not kind.events[raw["event_type"]].startswith("skip"):
+            event = read(orjson.dumps(raw))
+            assert not isinstance(event, Undecodable)
+            occurred[raw["event_type"]] += 1
+            mapped += isinstance(destination.map(event, NOW_MS), Mapped)
+    assert min(occurred.values()) >= 500, occurred
+    assert mapped >= 0.6 * occurred.total()
+
+
 def optional_fields(value: msgspec.Struct, path: str = "") -> Iterator[tuple[str, bool]]:
     """Every field that may be absent, down through the groups that are there, and whether it is."""
     for field in value.__struct_fields__:

@@ -71,12 +71,13 @@ def test_the_oracle_knows_what_becomes_of_every_mistake() -> None:
     for planned in traffic(3000):
         expected = asked.expect(planned)
         found.setdefault(planned.kind, set()).add((expected.outcome, expected.reason))
+        if planned.kind == "year_9999" and planned.topic == "clickstream":  # an order has a date of its own
+            assert expected.outcome != "delivered"
     assert found["tombstone"] == {("skipped", "tombstone")}
     assert found["undecodable"] == {("dead_lettered", "undecodable")}
     for kind in ("wrong_type", "missing_field", "not_a_number"):
         assert {outcome for outcome, _ in found[kind]} == {"dead_lettered"}, kind
     assert ("dead_lettered", "timestamp_in_future") in found["year_9999"]
-    assert ("delivered", "") not in found["year_9999"]
     assert ("delivered", "") in found["event"]
     assert ("dead_lettered", "undecodable") not in found["event"] | found["repeat"]
 

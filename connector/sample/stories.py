@@ -14,6 +14,9 @@ from connector.sample.visit import Clock, Visit, total_micros
 
 Kind = Literal["orders", "clickstream", "both"]
 _CHANNELS = ("app",) * 9 + ("web",) * 7 + ("mobile_web",) * 4 + ("desktop_web",) * 2 + ("offsite", "other")
+REGULARS = 0.18
+"""Visits whose shopper engages instead of shopping: so each of the rarer event types is one in a hundred."""
+
 _OTHER_PAGES = (
     ("home", "/"),
     ("category", "/c/c-12"),
@@ -40,10 +43,8 @@ _QUERIES = (
     "   ",
     "where is my order jo@example.com",
 )
-_ENGAGEMENTS = (
-    ("like",) * 4
-    + ("add_to_wishlist",) * 5
-    + ("share", "comment", "bookmark", "offer", "question", "answer", "custom", "follow")
+_ENGAGEMENTS = ("like", "add_to_wishlist", "bookmark", "follow") * 2 + (
+    *("share", "comment", "offer", "question", "answer", "custom"),
 )
 _UNDONE = {
     "like": "unlike",
@@ -68,16 +69,20 @@ _STATUS_UPDATED = (
 
 
 def _visit(shop: Shop, clock: Clock) -> Iterator[Json]:
-    """The clickstream of one visit, from the landing to the checkout."""
-    yield from _browse(Visit(shop, clock, shop.pick(_CHANNELS)))
+    """The clickstream of one visit, from the landing to the checkout, or among the regulars."""
+    visit = Visit(shop, clock, shop.pick(_CHANNELS))
+    yield from _mingle(visit) if shop.chance() < REGULARS else _browse(visit)
 
 
 def _visit_and_purchase(shop: Shop, clock: Clock) -> Iterator[Json]:
     """Everything: visits, the orders that come of some of them, sales in a store, renewals."""
-    if shop.chance() < 0.06:
+    if shop.chance() < 0.4:
         yield from _sale(shop, clock)
         return
     visit = Visit(shop, clock, shop.pick(_CHANNELS))
+    if shop.chance() < REGULARS:
+        yield from _mingle(visit)
+        return
     yield from _browse(visit)
     if visit.cart and shop.chance() < 0.6:
         yield from _purchase(visit)
@@ -89,7 +94,7 @@ def _sale(shop: Shop, clock: Clock) -> Iterator[Json]:
     for _ in range(1 + shop.below(4)):
         product = shop.product()
         visit.cart.append(visit.line(product, visit.quantity(product)))
-    if shop.chance() < 0.15:
+    if shop.chance() < 0.2:
         yield from _renew(visit)
     else:
         yield from _purchase(visit)
@@ -97,27 +102,27 @@ def _sale(shop: Shop, clock: Clock) -> Iterator[Json]:
 
 def _browse(visit: Visit) -> Iterator[Json]:
     shop, chance = visit.shop, visit.shop.chance
-    if visit.channel == "offsite" or chance() < 0.15:
+    if visit.channel == "offsite" or chance() < 0.3:
         yield visit.event(
             "landing", page=visit.page("landing", "/spring-sale"), attribution=visit.attribution(False)
         )
     if chance() < 0.5:
         yield visit.event("home_view", page=visit.page("home", "/"))
-    if chance() < 0.25:
+    if chance() < 0.4:
         page_type, path = shop.pick(_OTHER_PAGES)
         shown_cart = visit.full_cart() if page_type == "cart" else None
         yield visit.event("page_view", page=visit.page(page_type, path), cart=shown_cart)
-    if chance() < 0.12:
-        yield visit.event("sign_up" if chance() < 0.3 else "sign_in", page=visit.page("account", "/account"))
+    if chance() < 0.65:
+        yield visit.event("sign_up" if chance() < 0.45 else "sign_in", page=visit.page("account", "/account"))
         visit.sign_in()
     for _ in range(1 + shop.below(3)):
         yield from _look_for_something(visit)
-    if visit.cart and chance() < 0.6:
+    if visit.cart and chance() < 0.75:
         items = list(visit.cart) if chance() < 0.7 else None
         yield visit.event(
             "checkout_started", page=visit.page("checkout", "/checkout"), items=items, cart=visit.full_cart()
         )
-    if chance() < 0.03:
+    if chance() < 0.06:
         yield visit.event("unknown")  # what a newer producer's event type becomes in this version
 
 
@@ -202,10 +207,18 @@ def _look_closer(visit: Visit, product: Product, placement: Json) -> Iterator[Js
     yield visit.event(
         "product_view", page=page, items=[visit.line(product)], attribution=visit.attribution(True)
     )
-    if chance() < 0.35:
+    if chance() < 0.2:
         yield from _engage(visit, product, page)
     if chance() < 0.4:
         yield from _fill_cart(visit, product, page, attribution)
+
+
+def _mingle(visit: Visit) -> Iterator[Json]:
+    """One of the regulars, who come to like, follow, ask and answer more than to buy."""
+    shop = visit.shop
+    for _ in range(6 + shop.below(20)):
+        product = shop.product()
+        yield from _engage(visit, product, visit.page("product", product.path))
 
 
 def _engage(visit: Visit, product: Product, page: Json) -> Iterator[Json]:
@@ -227,7 +240,7 @@ def _engage(visit: Visit, product: Product, page: Json) -> Iterator[Json]:
         about = {"page": page, "placement": {"product_id": product.product_id, "path": product.path}}
     yield visit.event(event_type, **about)
     undone = _UNDONE.get(event_type)
-    if undone is not None and chance() < 0.5:
+    if undone is not None and chance() < 0.55:
         yield visit.event(undone, **about)
 
 
@@ -245,7 +258,7 @@ def _fill_cart(visit: Visit, product: Product, page: Json, attribution: Json | N
         attribution=attribution,
     )
     yield visit.event("cart_updated", page=visit.page("cart", "/cart"), cart=visit.full_cart())
-    if chance() < 0.2:
+    if chance() < 0.45:
         visit.cart.pop()
         yield visit.event("remove_from_cart", items=[line], cart=visit.cart_ids)
         yield visit.event("cart_updated", page=visit.page("cart", "/cart"), cart=visit.full_cart())
@@ -277,14 +290,14 @@ def _purchase(visit: Visit) -> Iterator[Json]:
         yield order.event(
             "order_updated", shop.pick(_STATUS_UPDATED), must_total=True, must_date=True, items=lines
         )
-    if chance() < 0.12:
+    if chance() < 0.38:
         by = shop.pick(("customer", "customer", "seller", "system")) if chance() < 0.7 else None
         yield order.event("order_cancelled", "cancelled", items=lines, cancelled_by=by)
         return
     yield order.event(
         "order_delivered", shop.pick(("delivered", "completed")), items=lines if chance() < 0.8 else None
     )
-    if chance() < 0.12:
+    if chance() < 0.5:
         partly = len(lines) > 1 and chance() < 0.4
         refunded = lines[:1] if partly else lines
         refund = total_micros(refunded) if chance() < 0.7 else None
