@@ -528,7 +528,7 @@ def test_a_lines_own_currency_comes_first_and_then_the_orders() -> None:
     """Then the cart's."""
     cart = {"currency": "SEK"}
     lines = [{**EUR_5, "currency": None}]
-    assert order(*lines)["items"][0]["price"]["currency"] == "EUR"
+    assert sent("order_created", items=lines, cart=cart)["items"][0]["price"]["currency"] == "EUR"
     without = sent("order_created", items=lines, cart=cart, order={"order_id": "o"})
     assert without["items"][0]["price"]["currency"] == "SEK"
     assert line(unit_price_micros=1, currency=None) == {"id": "sku-1", "quantity": 1}

@@ -131,6 +131,12 @@ def test_any_identifier_is_enough(name: str) -> None:
     assert answer({**event, name: value}).accepted
 
 
+def test_lengths_are_taken_up_to_their_bound() -> None:
+    """128 characters, whatever they are."""
+    for path in ("id", "user_id", "custom_id", "device.persistent_id", "page_id", "referrer_page_id"):
+        assert answer(changed(path, "ä" * 128)).accepted, path
+
+
 def test_an_event_may_be_old_and_may_be_just_now() -> None:
     """No oldest age is published."""
     for at_ms in (1, 946_684_800_000, NOW_MS):
