@@ -54,7 +54,7 @@ SHARE_503 = 0.03
 REQUESTS_PER_BATCH = 25
 """Where a request carries one event there are so many more of them, and faults are as much rarer."""
 
-POISON_EVERY = 400
+POISON_EVERY = 150
 """Every n-th mapped event is one that the vendor refuses for good."""
 
 REQUEST_TIMEOUT_S = 1.5
