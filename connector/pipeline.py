@@ -430,6 +430,8 @@ class Pipeline:
     def fenced(self, leases: Sequence[Lease], lost: bool) -> None:
         """These partitions are somebody else's now; what is still open of them is released."""
         for lease in leases:
+            if self._assignment.get(lease) is None:
+                continue  # granted to the poll thread, which failed before it told us
             partition = self._assignment.remove(lease)
             self._parked.pop(lease, None)
             self._writing.pop(lease, None)
@@ -476,7 +478,7 @@ class Pipeline:
             self._poll.pause(pause)
         if resume:
             self._poll.resume(resume)
-        if pause or resume:
+        if pause or resume or self._paused:  # a partition that went may have been a paused one
             self._paused = sum(partition.paused for partition in self._assignment)
             self._telemetry.paused(self._paused)
 

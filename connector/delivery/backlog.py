@@ -46,6 +46,9 @@ class Backlog:
 
     def refuse(self, batch: Batch) -> None:
         """A batch of several items that the vendor refused as a whole: halve it as soon as it may be."""
+        if len(batch.items) < 2:  # a rebalance took the others while it waited to be halved
+            self._again.append(batch)
+            return
         if batch.tree is None and not self._splitter.has_room:
             self._refused.append(batch)
             return
@@ -61,7 +64,9 @@ class Backlog:
         """All items of this batch have their outcome: what waited for that goes on."""
         if batch.follower is not None:
             self._again.append(batch.follower)
-        if batch.tree is not None and self._splitter.ended(batch.tree) and self._refused:
+        if batch.tree is not None:
+            self._splitter.ended(batch.tree)
+        while self._refused and self._splitter.has_room:
             self.refuse(self._refused.popleft())
 
     # ── going out ────────────────────────────────────────────────────────────────────────────────

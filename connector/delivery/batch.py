@@ -51,12 +51,16 @@ class Batch:
         self._suspicion = self._throttling = None
 
     def drop_fenced(self) -> list[Item]:
-        """Forget the items of partitions that are no longer ours, and say which."""
-        live = live_only(self.items)
-        if live is self.items:
-            return []
-        dropped = [item for item in self.items if not is_live(item)]
-        self.keep(live)
+        """Forget the items of partitions that are no longer ours, and say which.
+
+        Each is looked at once: the poll thread may take its partition away between two looks.
+        """
+        live: list[Item] = []
+        dropped: list[Item] = []
+        for item in self.items:
+            (live if is_live(item) else dropped).append(item)
+        if dropped:
+            self.keep(live)
         return dropped
 
     def halves(self) -> tuple[Batch, Batch]:

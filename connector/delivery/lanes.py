@@ -49,7 +49,7 @@ class Lanes:
             self._lanes[key] = _Lane()
             self._open.add(key)
             return True
-        if key in self._open and not lane.waiting:
+        if self.may_go(item):
             lane.held += 1
             return True
         if lane.waiting is None:
@@ -57,6 +57,11 @@ class Lanes:
         lane.waiting.append(item)
         self.waiting += 1
         return False
+
+    def may_go(self, item: Item) -> bool:
+        """Whether nothing before it keeps it out of the open batch."""
+        lane = None if item.key is None else self._lanes.get(item.key)
+        return lane is None or (item.key in self._open and not lane.waiting)
 
     def seal(self) -> None:
         """The open batch is closed: nothing may join it any more."""

@@ -27,6 +27,11 @@ class Outbox:
         self._lanes = Lanes() if keyed else None
         self._backlog = Backlog()
 
+    @property
+    def keyed(self) -> bool:
+        """Whether items that share a key wait for each other."""
+        return self._lanes is not None
+
     # ── coming in ────────────────────────────────────────────────────────────────────────────────
 
     def add(self, items: Sequence[Item], now: float) -> bool:
@@ -39,7 +44,8 @@ class Outbox:
                     self._backlog.add_fresh(Batch(closed))
         else:
             for item in items:
-                self._make_room(item)
+                if self._lanes.may_go(item):  # else it would close a batch that it may not join
+                    self._make_room(item)
                 if self._lanes.admit(item):
                     self._put(item, now)
         return self._backlog.fresh > fresh

@@ -121,6 +121,8 @@ class Sender:
     def fenced(self) -> None:
         """Partitions were taken away. Requests that still carry a key of theirs are broken off: arriving
         late, they could overtake what the next owner sends."""
+        if not self._outbox.keyed:
+            return
         for batch, task in self._on_the_wire.items():
             if any(item.key is not None and not is_live(item) for item in batch.items):
                 self._broken_off.add(batch)

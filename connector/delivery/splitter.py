@@ -40,11 +40,9 @@ class Splitter:
         """One part became two."""
         tree.parts += 1
 
-    def ended(self, tree: Tree) -> bool:
-        """All items of one part have their outcome. True when it was the last part and its place is free."""
+    def ended(self, tree: Tree) -> None:
+        """All items of one part have their outcome. With the last part the tree's place is free."""
         assert tree.parts > 0, "a part ends once"
         tree.parts -= 1
-        if tree.parts:
-            return False
-        self._free += 1
-        return True
+        if not tree.parts:
+            self._free += 1

@@ -405,8 +405,9 @@ class PollThread:
         self._tell(self._listener.offset_lost, lease, self._start.loss(lease, lost))
 
     def _renew(self, starts: Mapping[Lease, int]) -> Sequence[tuple[Lease, int]]:
-        """Their topics were created anew, with smaller offsets: what is open belongs to the old ones. Let all
-        of it finish, commit nothing, and go on under new leases."""
+        """Their topics were created anew, with smaller offsets: what is open belongs to the old ones. Let it
+        finish, commit nothing, and go on under new leases. What was polled of the old ones and not looked at
+        yet goes with them, as in any revocation; nobody can read it again."""
         if not starts:
             return ()
         self._drain([*starts])

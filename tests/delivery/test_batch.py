@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from connector.delivery.batch import BODY_KEPT, Batch
 from connector.delivery.poison import Tally
-from connector.model.record import Lease
+from connector.model.record import Lease, Record
 from connector.vendors.contract import Response
 from tests.delivery.acme import item
 
@@ -40,6 +42,28 @@ def test_what_was_suspected_of_several_is_not_held_against_one_of_them() -> None
     assert [one.id for one in batch.drop_fenced()] == ["guilty"]
     assert [one.id for one in batch.items] == ["innocent"]
     assert batch.proven(tally) is None
+
+
+def test_a_partition_that_goes_while_we_look_is_kept_or_dropped_never_both() -> None:
+    """The poll thread takes partitions away while the loop looks at their items."""
+
+    class Flips:
+        looks = 0
+
+        @property
+        def live(self) -> bool:
+            self.looks += 1
+            return self.looks == 1
+
+    gone = Lease("clicks", 1, 1)
+    gone.live = False
+    batch = Batch([item("flips"), item("gone", lease=gone)])
+    ticket = batch.items[0].ticket
+    assert ticket is not None
+    flips = cast("Lease", Flips())
+    ticket.record = Record(flips, 0, 0, None, None, ())
+    dropped = batch.drop_fenced()
+    assert sorted(one.id for one in [*dropped, *batch.items]) == ["flips", "gone"]
 
 
 def test_a_batch_that_lost_nothing_keeps_what_is_known_of_it() -> None:

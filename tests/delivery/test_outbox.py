@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from connector.delivery.batch import Batch, is_live
 from connector.delivery.outbox import Outbox
+from connector.delivery.splitter import TREES_MAX
 from connector.model.item import Item
 from connector.model.record import Lease
 from connector.vendors.contract import Limits
@@ -158,6 +160,44 @@ class Ordering(RuleBasedStateMachine):
 
 TestOrdering = Ordering.TestCase
 TestOrdering.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_what_waits_to_be_halved_may_lose_its_items_to_a_rebalance(left: int) -> None:
+    """More batches were refused than may be halved at once; those that wait shrink, and end all the same."""
+    outbox = Outbox(Limits(items_max=10, body_bytes_max=10_000), 0.05, keyed=True)
+    gone, ours = Lease("orders", 1, 1), Lease("orders", 2, 1)
+    for number in range(TREES_MAX + 3):
+        waits = number >= TREES_MAX
+        leases = [ours if not waits or at < left else gone for at in range(4)]
+        outbox.add([item(f"{number}/{at}", lease=lease) for at, lease in enumerate(leases)], 0.0)
+        outbox.close_batch()
+    batches = [outbox.take(0.0) for _ in range(TREES_MAX + 3)]
+    for batch in batches:
+        assert batch is not None
+        outbox.refuse(batch)
+    gone.live = False
+    outbox.fenced(0.0)
+    settled = 0
+    while (part := outbox.take(0.0)) is not None:
+        settled += len(part.items)
+        outbox.settled(part.items, 0.0)
+        outbox.ended(part)
+    assert settled == TREES_MAX * 4 + 3 * left
+    assert outbox.retrying == 0
+
+
+def test_one_that_must_wait_anyway_closes_no_batch() -> None:
+    """A hot key's next item would not fit, but it may not go yet either."""
+    outbox = Outbox(Limits(items_max=10, body_bytes_max=60, frame_bytes=0), 0.05, keyed=True)
+    outbox.add([item("1", key="hot", size=10)], 0.0)
+    outbox.close_batch()
+    outbox.add([item("2", key="other", size=40), item("3", key="hot", size=40)], 0.0)
+    assert outbox.fresh == 1
+    outbox.add([item("4", key="third", size=15)], 0.0)
+    outbox.close_batch()
+    sizes = [len(batch.items) for batch in (outbox.take(0.0), outbox.take(0.0)) if batch is not None]
+    assert sizes == [1, 2]
 
 
 def test_without_keys_nobody_waits() -> None:
