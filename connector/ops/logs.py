@@ -95,8 +95,16 @@ def _forms(value: str) -> frozenset[str]:
             quote(value),
             repr(value)[1:-1],
             plain_base64,
+            *(_base64_within(value.encode(), before) for before in range(3)),
         }
     )
+
+
+def _base64_within(value: bytes, before: int) -> str:
+    """What the value is in base64 behind `before` other bytes (modulo 3): the characters that hold bits of it
+    alone. Basic authentication puts a user's name in front of the key."""
+    encoded = base64.b64encode(bytes(before) + value).decode()
+    return encoded[-(-before * 8 // 6) : (before + len(value)) * 8 // 6]
 
 
 _redactor = Redactor()

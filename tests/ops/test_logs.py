@@ -121,6 +121,19 @@ def test_a_registered_secret_never_gets_out(form: Any, out: io.StringIO) -> None
     assert SECRET not in json.dumps(text)
 
 
+@given(st.binary(max_size=12), st.binary(max_size=12))
+def test_a_secret_within_basic_authentication_is_hidden(before: bytes, after: bytes) -> None:
+    """`Basic` carries user and key together in base64, where the key looks different by where it begins."""
+    redactor = logs.Redactor()
+    redactor.register(SECRET)
+    shown = redactor.redact(f"Basic {base64.b64encode(before + SECRET.encode() + after).decode()}")
+    left, hidden, right = shown.removeprefix("Basic ").partition(logs.HIDDEN)
+    assert hidden
+    # What is left has room for the neighbours and for less than one byte of the secret at either end.
+    assert 6 * len(left) < 8 * (len(before) + 1)
+    assert 6 * len(right.rstrip("=")) < 8 * (len(after) + 1) + 6
+
+
 @settings(max_examples=50)
 @given(st.lists(st.text(min_size=4, max_size=12), max_size=5), st.text())
 def test_redacting_leaves_no_secret_in_any_text(secrets: list[str], text: str) -> None:
