@@ -18,8 +18,9 @@ class Ledger:
     """Requests, faults and ids since the start. Totals are always exact; ids are remembered up to a bound.
 
     `accepted` holds how often each id was stored: a repeat shows as 2. `order` holds each key's ids as they
-    first arrived; an id that comes again after a newer one of its key is `older_after_newer`. `overlaps`
-    counts requests that arrived while another with the same key was still being answered.
+    arrived, repeats in place left out; an id that comes again after a newer one of its key stands there again
+    and is `older_after_newer`, unless the vendor says that its ids `may_recur`. `overlaps` counts requests
+    that arrived while another with the same key was still being answered.
     """
 
     def __init__(self, ids_max: int = IDS_MAX) -> None:
@@ -51,7 +52,7 @@ class Ledger:
             else:
                 continue
             if key is not None:
-                self._in_order(key, item_id, repeats > 0)
+                self._in_order(key, item_id, repeats > 0, answer.may_recur)
         for item_id, reason in answer.ignored:
             self.ignored_reasons[reason] += 1
             if item_id in self.ignored or self._room():
@@ -113,12 +114,17 @@ class Ledger:
             "order": {key: list(arrived) for key, arrived in self.order.items()},
         }
 
-    def _in_order(self, key: str, item_id: str, seen: bool) -> None:
+    def _in_order(self, key: str, item_id: str, seen: bool, may_recur: bool) -> None:
         arrived = self.order.setdefault(key, [])
-        if not seen:
-            arrived.append(item_id)
-        elif arrived and arrived[-1] != item_id:
-            self.older_after_newer += 1
+        if seen:
+            if not arrived or arrived[-1] == item_id:
+                return
+            if not may_recur:
+                self.older_after_newer += 1
+            if not self._ids_left:
+                return
+            self._ids_left -= 1
+        arrived.append(item_id)
 
     def _room(self) -> bool:
         if self._ids_left:

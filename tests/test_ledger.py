@@ -42,14 +42,22 @@ def test_ids_are_bounded_and_totals_are_not(requests: list[list[tuple[str, str |
     assert sum(ledger.accepted.values()) + ledger.ids_forgotten == ledger.accepted_count
 
 
-def test_order_is_the_order_of_first_arrival() -> None:
-    """A repeat in place is no disorder; an id that returns after a newer one is counted."""
+def test_order_is_the_order_of_arrival() -> None:
+    """A repeat in place is no disorder; an id that returns after a newer one shows, and is counted."""
     ledger = Ledger()
     for item_id in ("a", "a", "b"):
         ledger.stored(took((item_id, "k")))
     assert (ledger.order, ledger.older_after_newer) == ({"k": ["a", "b"]}, 0)
     ledger.stored(took(("a", "k")))
-    assert (ledger.order, ledger.older_after_newer) == ({"k": ["a", "b"]}, 1)
+    assert (ledger.order, ledger.older_after_newer) == ({"k": ["a", "b", "a"]}, 1)
+
+
+def test_what_may_come_again_by_itself_is_no_disorder() -> None:
+    """A cart that is filled, emptied and filled again has the first body a third time; the order shows it."""
+    ledger = Ledger()
+    for item_id in ("full", "empty", "full", "full"):
+        ledger.stored(SandboxAnswer(200, accepted=[(item_id, "cart:1")], may_recur=True))
+    assert (ledger.order, ledger.older_after_newer) == ({"cart:1": ["full", "empty", "full"]}, 0)
 
 
 def test_overlapping_requests_of_a_key_are_counted() -> None:

@@ -197,7 +197,8 @@ class SandboxRequest(msgspec.Struct, frozen=True):
 class SandboxAnswer(msgspec.Struct, frozen=True):
     """The vendor's answer, and what it did with the request: the vendor ids it `accepted` (with their order
     keys, None where order does not matter), those it `ignored` (id, reason: silently dropped by the vendor),
-    and why the request was `refused`, if it was."""
+    and why the request was `refused`, if it was. `may_recur`: what was accepted can come again later and mean
+    no disorder, as a cart that is what it was before and has no id of its own."""
 
     status: int
     body: bytes = b""
@@ -205,6 +206,7 @@ class SandboxAnswer(msgspec.Struct, frozen=True):
     accepted: Sequence[tuple[str, str | None]] = ()
     ignored: Sequence[tuple[str, str]] = ()
     refused: str | None = None
+    may_recur: bool = False
 
 
 class Sandbox(Protocol):
