@@ -129,6 +129,14 @@ def decimal_text(units: int, scale: int = MICROS_SCALE) -> str:
     return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
 
 
+def plain_number(value: float) -> str:
+    """A double as its shortest plain decimal: 2.0 → `2`, 0.45 → `0.45`, 1e-07 → `0.0000001`."""
+    digits = repr(value)
+    if "e" in digits:
+        digits = format(Decimal(digits), "f")
+    return digits.removesuffix(".0")
+
+
 def times_quantity(micros: int, quantity: float) -> tuple[int, int]:
     """The exact price of `quantity` units, as (units, scale) for `decimal_text`.
 

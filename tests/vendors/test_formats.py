@@ -24,6 +24,7 @@ from connector.vendors.formats import (
     identifier,
     item_id,
     number,
+    plain_number,
     retry_after_s,
     rfc3339,
     rounded,
@@ -140,6 +141,33 @@ def test_only_one_of_several_items_needs_a_derived_id() -> None:
 def test_money_is_the_shortest_plain_decimal(units: int, scale: int, expected: str) -> None:
     """No exponent, no trailing zero, no digit lost."""
     assert decimal_text(units, scale) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (2.0, "2"),
+        (0.45, "0.45"),
+        (-0.5, "-0.5"),
+        (1e-7, "0.0000001"),
+        (1.5e-10, "0.00000000015"),
+        (1e16, "10000000000000000"),
+        (1.2345678901234568e17, "123456789012345680"),
+        (2.0**53 + 2, "9007199254740994"),
+        (1e300, "1" + "0" * 300),
+    ],
+)
+def test_a_double_is_the_shortest_plain_decimal_that_means_it(value: float, expected: str) -> None:
+    """No exponent however large or small, no `.0`."""
+    assert plain_number(value) == expected
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_plain_number_is_read_back_as_the_same_double(value: float) -> None:
+    """Nothing is rounded away."""
+    text = plain_number(value)
+    assert float(text) == value
+    assert not set(text) - set("-.0123456789")
 
 
 @given(st.integers(), st.integers(0, 400))
