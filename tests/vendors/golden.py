@@ -29,14 +29,17 @@ class GoldenCases:
 
     vendor: ClassVar[type[Destination]]
     folder: ClassVar[Path]
+    answers: ClassVar[Path | None] = None
+    """Where the answers are, if not in the same folder: two destinations of one vendor may share them."""
     options: ClassVar[dict[str, Any]] = {}
     """What the vendor's options need at least."""
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        for name, kind in (("golden_event", "events"), ("golden_answer", "answers")):
+        answers = self.answers or self.folder / "answers"
+        for name, folder in (("golden_event", self.folder / "events"), ("golden_answer", answers)):
             if name in metafunc.fixturenames:
-                files = sorted((self.folder / kind).glob("*.json"))
-                assert files, f"no {kind} in {self.folder}"
+                files = sorted(folder.glob("*.json"))
+                assert files, f"nothing in {folder}"
                 metafunc.parametrize(name, files, ids=[file.stem for file in files])
 
     def test_an_event_becomes_what_the_contract_says(self, golden_event: Path) -> None:
