@@ -156,7 +156,7 @@ def _report(report: Report) -> Group:
     for name, count in sorted(report.kafka_faults.items()):
         faults.add_row(f"Kafka: {name}", f"{count:,}")
     faults.add_section()
-    faults.add_row("ids sent again, which the vendor counts once", f"{books.repeats:,}")
+    faults.add_row("ids sent again, an answer having been lost", f"{books.repeats:,}")
     if report.balances:
         words = f"balances: produced = delivered + skipped + dead-lettered, missing 0 ({report.took_s:.1f} s)"
         return Group(rows, faults, Text(words, "bold green"))
