@@ -23,10 +23,20 @@ import msgspec
 class Refusal(Exception):  # noqa: N818 - the vendor's no is no error of ours
     """Why the whole body is refused, in a word for counting and in words for people."""
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
+    def __init__(self, code: str, what: str, path: str = "") -> None:
+        super().__init__(code, what, path)
         self.code = code
-        self.message = message
+        self._what = what
+        self._path = path
+
+    @property
+    def message(self) -> str:
+        """Where, and what is wrong there."""
+        return f"{self._path[:80]} {self._what}".strip()
+
+    def within(self, name: str) -> Refusal:
+        """The same, seen from the object around it."""
+        return Refusal(self.code, self._what, f"{name}.{self._path}" if self._path else name)
 
 
 # ── JSON with its tokens kept ────────────────────────────────────────────────────────────────────
@@ -77,37 +87,37 @@ Read = tuple[Any, int]
 class Kind(Protocol):
     """What a field may hold."""
 
-    def read(self, given: object, path: str) -> Read:
+    def read(self, given: object) -> Read:
         """The value and its size, or `Refusal`."""
 
 
 class Text:
     """A JSON string, which a number is not."""
 
-    def read(self, given: object, path: str) -> Read:
+    def read(self, given: object) -> Read:
         if not isinstance(given, str):
-            raise Refusal("wrong_type", f"{path} must be a string")
-        size = _utf8(given, path)
+            raise Refusal("wrong_type", "must be a string")
+        size = _utf8(given)
         return given, _delimited(size) if size else 0
 
 
 class Bytes:
     """Base64 in a JSON string."""
 
-    def read(self, given: object, path: str) -> Read:
+    def read(self, given: object) -> Read:
         try:
             raw = base64.b64decode(given if isinstance(given, str) else "?", validate=True)
         except binascii.Error:
-            raise Refusal("wrong_type", f"{path} must be base64") from None
+            raise Refusal("wrong_type", "must be base64") from None
         return raw.hex(), _delimited(len(raw))
 
 
 class Flag:
     """true or false, and no word or number for them."""
 
-    def read(self, given: object, path: str) -> Read:
+    def read(self, given: object) -> Read:
         if not isinstance(given, bool):
-            raise Refusal("wrong_type", f"{path} must be true or false")
+            raise Refusal("wrong_type", "must be true or false")
         return given, int(given)
 
 
@@ -117,15 +127,13 @@ class Integer(msgspec.Struct, frozen=True):
     least: int
     most: int
 
-    def read(self, given: object, path: str) -> Read:
+    def read(self, given: object) -> Read:
         text = given.text if isinstance(given, Number) else given
         if not isinstance(text, str) or not _NUMBER.fullmatch(text):
-            raise Refusal("wrong_type", f"{path} must be a whole number")
-        exact = Decimal(text)
-        if exact.adjusted() > 20 or (exact and exact.adjusted() < 0) or exact != (whole := int(exact)):
-            raise Refusal("wrong_type", f"{path} must be a whole number")
+            raise Refusal("wrong_type", "must be a whole number")
+        whole = int(text) if text.isdecimal() and len(text) <= DIGITS_MAX else _whole(text)
         if not self.least <= whole <= self.most:
-            raise Refusal("wrong_type", f"{path} is out of range")
+            raise Refusal("wrong_type", "is out of range")
         return whole, varint(whole) if whole else 0
 
 
@@ -134,41 +142,41 @@ class Floating(msgspec.Struct, frozen=True):
 
     width: int
 
-    def read(self, given: object, path: str) -> Read:
-        value = _finite(given, path)
+    def read(self, given: object) -> Read:
+        value = _finite(given)
         return value, self.width if value else 0
 
 
-class Enum(msgspec.Struct, frozen=True):
+class Enum:
     """One of these names, or any number: names are checked, numbers are not. A number that stands for no name
     stays a number."""
 
-    names: Mapping[str, int]
+    def __init__(self, names: Mapping[str, int]) -> None:
+        self._sizes = {name: varint(number) if number else 0 for name, number in names.items()}
+        self._names = {number: name for name, number in names.items()}
 
-    def read(self, given: object, path: str) -> Read:
+    def read(self, given: object) -> Read:
         if isinstance(given, str):
-            if given not in self.names:
-                raise Refusal("unknown_enum", f"{path}: {given[:40]!r} is no name of its enum")
-            return given, varint(self.names[given]) if self.names[given] else 0
-        number, size = INT32.read(given, path)
-        for name, known in self.names.items():
-            if known == number:
-                return name, size
-        return number, size
+            size = self._sizes.get(given)
+            if size is None:
+                raise Refusal("unknown_enum", f"{given[:40]!r} is no name of its enum")
+            return given, size
+        number, size = INT32.read(given)
+        return self._names.get(number, number), size
 
 
 class Foreign:
     """A field of the schema that only the vendor's own libraries send: this stand-in takes none."""
 
-    def read(self, given: object, path: str) -> Read:
-        raise Refusal("foreign_field", f"{path} is for the vendor's own libraries")
+    def read(self, given: object) -> Read:
+        raise Refusal("foreign_field", "is for the vendor's own libraries")
 
 
 class Struct:
     """google.protobuf.Struct: any JSON object, its numbers doubles."""
 
-    def read(self, given: object, path: str) -> Read:
-        value, size = _struct(given, path)
+    def read(self, given: object) -> Read:
+        value, size = _struct(given)
         return value, _delimited(size)
 
 
@@ -181,6 +189,25 @@ class Field(msgspec.Struct, frozen=True):
     repeated: bool = False
     oneof: str | None = None
 
+    def read(self, member: object) -> Read:
+        """The value and all the bytes it takes."""
+        tag = varint(self.number << 3)
+        if not self.repeated:
+            value, size = self.kind.read(member)
+            return value, tag + size if size else 0
+        if not isinstance(member, list):
+            raise Refusal("wrong_type", "must be an array")
+        values: list[Any] = []
+        total = 0
+        packed = isinstance(self.kind, Integer)
+        for element in member:
+            if element is None:
+                raise Refusal("null_in_array", "holds null")
+            value, size = self.kind.read(element)
+            values.append(value)
+            total += (size or 1) if packed else tag + (size or 1)
+        return values, tag + _delimited(total) if packed and values else total
+
 
 class Message:
     """An object with these fields, each under its camelCase or its snake_case name."""
@@ -191,32 +218,34 @@ class Message:
             self._fields[field.name] = field
             self._fields[re.sub(r"[A-Z]", lambda found: f"_{found[0].lower()}", field.name)] = field
 
-    def read(self, given: object, path: str) -> Read:
-        values, size = self.open(given, path)
+    def read(self, given: object) -> Read:
+        values, size = self.open(given)
         return values, _delimited(size)
 
-    def open(self, given: object, path: str) -> tuple[dict[str, Any], int]:
+    def open(self, given: object) -> tuple[dict[str, Any], int]:
         """The values by name, and the bytes of the message itself."""
         if not isinstance(given, Members):
-            raise Refusal("wrong_type", f"{path} must be an object")
+            raise Refusal("wrong_type", "must be an object")
         values: dict[str, Any] = {}
         seen: set[str] = set()
         total = 0
         for name, member in given.pairs:
-            where = f"{path}.{name}" if path else name
             field = self._fields.get(name)
             if field is None:
-                raise Refusal("unknown_field", f"{where[:80]} is no field")
+                raise Refusal("unknown_field", "is no field", name)
             if field.name in seen:
-                raise Refusal("duplicate_field", f"{where} stands twice")
+                raise Refusal("duplicate_field", "stands twice", name)
             seen.add(field.name)
             if member is None:
                 continue  # null is absent
             if field.oneof is not None:
                 if field.oneof in seen:
-                    raise Refusal("oneof", f"{where} stands beside another of {field.oneof}")
+                    raise Refusal("oneof", f"stands beside another of {field.oneof}", name)
                 seen.add(field.oneof)
-            values[field.name], size = _field(field, member, where)
+            try:
+                values[field.name], size = field.read(member)
+            except Refusal as refusal:
+                raise refusal.within(name) from None
             total += size
         return values, total
 
@@ -228,25 +257,18 @@ FLOAT, DOUBLE = Floating(4), Floating(8)
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?", re.ASCII)
 
+DIGITS_MAX = 20
+"""An integer with more digits is out of every range."""
 
-def _field(field: Field, member: object, path: str) -> Read:
-    tag = varint(field.number << 3)
-    if not field.repeated:
-        value, size = field.kind.read(member, path)
-        return value, tag + size if size else 0
-    if not isinstance(member, list):
-        raise Refusal("wrong_type", f"{path} must be an array")
-    values: list[Any] = []
-    total = 0
-    for element in member:
-        if element is None:
-            raise Refusal("null_in_array", f"{path} holds null")
-        value, size = field.kind.read(element, path)
-        values.append(value)
-        total += (size or 1) if isinstance(field.kind, Integer) else tag + (size or 1)
-    if isinstance(field.kind, Integer) and values:
-        return values, tag + _delimited(total)  # packed
-    return values, total
+
+def _whole(text: str) -> int:
+    exact = Decimal(text)
+    if exact and not 0 <= exact.adjusted() <= DIGITS_MAX:
+        raise Refusal("wrong_type", "must be a whole number in range")
+    whole = int(exact)
+    if whole != exact:
+        raise Refusal("wrong_type", "must be a whole number")
+    return whole
 
 
 # ── sizes and free-form values ───────────────────────────────────────────────────────────────────
@@ -254,57 +276,57 @@ def _field(field: Field, member: object, path: str) -> Read:
 
 def varint(number: int) -> int:
     """The bytes of an integer; a negative one takes ten."""
-    return 10 if number < 0 else max(1, (number.bit_length() + 6) // 7)
+    if 0 <= number < 128:
+        return 1
+    return 10 if number < 0 else (number.bit_length() + 6) // 7
 
 
 def _delimited(size: int) -> int:
-    return varint(size) + size
+    return size + 1 if size < 128 else varint(size) + size
 
 
-def _utf8(text: str, path: str) -> int:
+def _utf8(text: str) -> int:
     try:
         return len(text) if text.isascii() else len(text.encode("utf-8"))
     except UnicodeEncodeError:
-        raise Refusal("invalid_json", f"{path[:80]} holds half a character") from None
+        raise Refusal("invalid_json", "holds half a character") from None
 
 
-def _finite(given: object, path: str) -> float:
+def _finite(given: object) -> float:
     value = float(given.text) if isinstance(given, Number) else math.nan
     if not math.isfinite(value):
-        raise Refusal("wrong_type", f"{path[:80]} must be a finite number")
+        raise Refusal("wrong_type", "must be a finite number")
     return value
 
 
-def _struct(given: object, path: str) -> tuple[dict[str, Any], int]:
+def _struct(given: object) -> tuple[dict[str, Any], int]:
     if not isinstance(given, Members):
-        raise Refusal("wrong_type", f"{path} must be an object")
+        raise Refusal("wrong_type", "must be an object")
     values: dict[str, Any] = {}
     total = 0
     for name, member in given.pairs:
         if name in values:
-            raise Refusal("duplicate_field", f"{path[:80]} holds a key twice")
-        values[name], size = _value(member, path)
-        entry = 1 + _delimited(_utf8(name, path)) + 1 + _delimited(size)
-        total += 1 + _delimited(entry)
+            raise Refusal("duplicate_field", "holds a key twice")
+        values[name], size = _value(member)
+        total += 1 + _delimited(2 + _delimited(_utf8(name)) + _delimited(size))
     return values, total
 
 
-def _value(given: object, path: str) -> tuple[Any, int]:
+def _value(given: object) -> tuple[Any, int]:
     """google.protobuf.Value: every kind of it carries its tag, also a zero and an empty string."""
     match given:
         case None | bool():
             return given, 2
         case Number():
-            return _finite(given, path), 9
+            return _finite(given), 9
         case str():
-            return given, 1 + _delimited(_utf8(given, path))
+            return given, 1 + _delimited(_utf8(given))
         case Members():
-            values, size = _struct(given, path)
+            values, size = _struct(given)
             return values, 1 + _delimited(size)
         case list():
-            elements = [_value(element, path) for element in given]
-            return [value for value, _ in elements], 1 + _delimited(
-                sum(1 + _delimited(size) for _, size in elements)
-            )
+            elements = [_value(element) for element in given]
+            size = sum(1 + _delimited(size) for _, size in elements)
+            return [value for value, _ in elements], 1 + _delimited(size)
         case _:
             raise AssertionError("JSON holds nothing else")

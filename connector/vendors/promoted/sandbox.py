@@ -82,7 +82,7 @@ class PromotedSandbox:
         if turned_away is not None:
             return turned_away
         try:
-            log, size = LOG_REQUEST.open(parse(request.body), "")
+            log, size = LOG_REQUEST.open(parse(request.body))
             self._check_platform(log)
         except Refusal as refusal:
             return _answer(400, refusal.message, refused=refusal.code)
@@ -124,7 +124,7 @@ class PromotedSandbox:
     def ids(self, request: SandboxRequest) -> Sequence[str]:
         """The primary keys that the request carries, without judging it."""
         try:
-            log, _ = LOG_REQUEST.open(parse(request.body), "")
+            log, _ = LOG_REQUEST.open(parse(request.body))
         except Refusal:
             return ()
         return [

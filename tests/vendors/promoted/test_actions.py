@@ -55,6 +55,8 @@ def test_with_several_items_nobody_knows_whose_the_events_are(event_type: str) -
     assert references(first) == shared | own_key
     assert references(second) == shared | {"insertionId": "i-2", "impressionId": "imp-2"}
     assert adjusted(event_type, items=items, attribution=REFERS) == ["ambiguous_reference_dropped"]
+    for one in ("insertion_id", "impression_id"):
+        assert adjusted(event_type, items=TWO, attribution={one: "x"}) == ["ambiguous_reference_dropped"]
     only_shared = {"request_id": "r-1", "view_id": "v-1", "insertion_id": "null"}
     assert adjusted(event_type, items=items, attribution=only_shared) == []
 
@@ -139,6 +141,8 @@ def test_a_single_item_may_stand_where_its_placement_does(event_type: str) -> No
     """Several can't all be there."""
     placement = {"position": 7}
     assert record(event_type, items=[SKU], placement=placement)["clientPosition"] == {"index": [6]}
+    unknown = [{"product_id": "sku-1", "position": 0}]
+    assert record(event_type, items=unknown, placement=placement)["clientPosition"] == {"index": [6]}
     own = [{"product_id": "sku-1", "position": 2}]
     assert record(event_type, items=own, placement=placement)["clientPosition"] == {"index": [1]}
     assert all("clientPosition" not in sent for sent in records(event_type, items=TWO, placement=placement))

@@ -91,6 +91,7 @@ def test_impressions_go_per_item() -> None:
     assert isinstance(mapped, Mapped)
     assert [item.kind for item in mapped.items] == ["impression", "impression"]
     assert why("impression") == why("impression", items=[{}]) == "skip no_content_id"
+    assert adjusted("impression", items=[{}, SKU]) == ["item_dropped"]
     only_inserted = [{"attribution": {"insertion_id": "i-1"}}]
     assert why("impression", items=only_inserted) == "skip no_content_id"
     assert why("impression", placement={"product_id": "sku-1"}) == "skip no_content_id"
@@ -372,6 +373,8 @@ def test_ids_count_the_items_before_any_is_dropped(event_type: str) -> None:
     expected = [str(uuid5(FAN_OUT, f"{EVENT_ID}:{place}")) for place in (0, 2)]
     sent = records(event_type, items=[{"product_id": "sku-1"}, {}, {"product_id": "sku-3"}])
     assert [each[key] for each in sent] == expected
+    (left,) = records(event_type, items=[SKU, {}])
+    assert left[key] == expected[0]
 
 
 @pytest.mark.parametrize("source", ["product_id", "parent_id", "sku"])

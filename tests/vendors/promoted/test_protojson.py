@@ -16,7 +16,7 @@ from connector.vendors.promoted.protojson import Refusal, parse, varint
 def opened(body: str | bytes | dict[str, Any]) -> tuple[dict[str, Any], int]:
     """Values and size of a body."""
     raw = json.dumps(body) if isinstance(body, dict) else body
-    return LOG_REQUEST.open(parse(raw if isinstance(raw, bytes) else raw.encode()), "")
+    return LOG_REQUEST.open(parse(raw if isinstance(raw, bytes) else raw.encode()))
 
 
 def code(body: str | bytes | dict[str, Any]) -> str:
@@ -57,6 +57,19 @@ def test_what_does_not_begin_with_a_brace_is_taken_for_base64(body: bytes) -> No
 def test_what_is_not_json_is_refused(body: str | bytes) -> None:
     """Nothing behind the object, no half characters, no infinity."""
     assert code(body) == "invalid_json"
+
+
+def test_a_refusal_says_where() -> None:
+    """By the path of the field, as far as it is a message's."""
+    line = '{"pricePerUnit":{"currencyCode":"usd"}}'
+    with pytest.raises(Refusal) as refusal:
+        opened(action(f'"cart":{{"contents":[{line}]}}'))
+    assert refusal.value.message == (
+        "action.cart.contents.pricePerUnit.currencyCode 'usd' is no name of its enum"
+    )
+    with pytest.raises(Refusal) as refusal:
+        opened(action('"nope":1'))
+    assert refusal.value.message == "action.nope is no field"
 
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────

@@ -271,7 +271,7 @@ def of_size(size: int) -> dict[str, Any]:
 
 
 def _size(body: dict[str, Any]) -> int:
-    return LOG_REQUEST.open(parse(json.dumps(body).encode()), "")[1]
+    return LOG_REQUEST.open(parse(json.dumps(body).encode()))[1]
 
 
 @pytest.mark.parametrize(
