@@ -320,6 +320,43 @@ async def test_requests_go_through_the_proxy_when_there_is_one() -> None:
     async with hostile_server() as proxy, transport("http://vendor.test/log/", proxy=proxy_of(proxy)) as wire:
         assert (await wire.send(POST)).status == 200
         assert proxy.seen[0].target == "http://vendor.test/log/"
+        assert proxy.seen[0].header("proxy-authorization") == "Basic dXNlcjpwYTU1"
+
+
+async def test_a_tunnel_through_the_proxy_hides_key_and_body_from_it() -> None:
+    """The proxy is told host and port; TLS ends at the vendor, and its connection is kept."""
+    authority = trustme.CA()
+    asked: list[bytes] = []
+    passed = bytearray()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(65_536):
+            passed.extend(chunk)
+            writer.write(chunk)
+        writer.close()
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        host, port = asked[-1].split(b" ")[1].decode().rsplit(":", 1)
+        ours, theirs = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(relay(reader, theirs), relay(ours, writer), return_exceptions=True)
+
+    listening = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    address = f"http://user:pa55@127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    async with (
+        listening,
+        hostile_server(server_side(authority.issue_cert("127.0.0.1"))) as server,
+        transport(server.url, tls=trusting(authority), proxy=address) as wire,
+    ):
+        assert [(await wire.send(POST)).status for _ in range(3)] == [200, 200, 200]
+        assert [(seen.target, seen.body) for seen in server.seen] == [("/v1/events", POST.body)] * 3
+        assert server.seen[0].header("authorization") == f"Bearer {KEY}"
+        assert server.seen[0].header("proxy-authorization") is None
+    assert len(asked) == 1
+    assert asked[0].startswith(b"CONNECT 127.0.0.1:")
+    assert b"Proxy-Authorization: Basic dXNlcjpwYTU1" in asked[0]
+    assert KEY.encode() not in asked[0] + passed
 
 
 @pytest.mark.parametrize(("status", "seen"), [(407, 407), (400, None), (403, None), (502, None)])
