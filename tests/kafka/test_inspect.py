@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from connector.kafka.inspect import Cluster, ClusterError
 from tests.broker.launcher.brokers import Broker
@@ -62,3 +62,42 @@ def test_a_wrong_password_is_called_that(secure_broker: KafkaCluster) -> None:
         with pytest.raises(ClusterError, match=r"(?i)authentication") as caught:
             cluster.topics()
         assert properties["sasl.password"] not in str(caught.value)
+
+
+def test_a_topics_records_are_read_completely_and_in_order(broker: Broker, unique: Unique) -> None:
+    """Each partition's, with value and headers; empty partitions and another topic before it do no harm."""
+    first, second = unique("first"), unique("second")
+    broker.create_topic(first, 3)
+    broker.create_topic(second, 6)
+    producer = Producer({"bootstrap.servers": broker.bootstrap})
+    for number in range(2_000):
+        value = b"%d" % number if number % 7 else None
+        producer.produce(second, value, partition=number % 3, headers=[("n", b"%d" % number)])
+    producer.produce(first, b"x", partition=1)
+    producer.flush(ANSWER_S)
+    with at(broker.bootstrap) as cluster:
+        assert [each.value for each in cluster.records(first)] == [b"x"]
+        found = [*cluster.records(second)]
+    assert len(found) == 2_000
+    for partition in range(3):
+        own = [each for each in found if each.partition == partition]
+        assert [each.offset for each in own] == [*range(len(own))]
+        assert [each.headers for each in own] == [
+            (("n", b"%d" % number),) for number in range(partition, 2_000, 3)
+        ]
+        assert [each.value for each in own] == [
+            b"%d" % number if number % 7 else None for number in range(partition, 2_000, 3)
+        ]
+
+
+def test_the_end_of_a_transaction_is_no_record(real_broker: Broker, unique: Unique) -> None:
+    """It takes an offset at the end of the topic, and no record will ever come for it."""
+    topic = unique("orders")
+    real_broker.create_topic(topic, 1)
+    producer = Producer({"bootstrap.servers": real_broker.bootstrap, "transactional.id": unique("tx")})
+    producer.init_transactions(ANSWER_S)
+    producer.begin_transaction()
+    producer.produce(topic, b"x")
+    producer.commit_transaction(ANSWER_S)
+    with at(real_broker.bootstrap) as cluster:
+        assert [each.value for each in cluster.records(topic)] == [b"x"]
