@@ -82,14 +82,16 @@ class SandboxServer:
         destination: type[Destination],
         options: BaseModel,
         *,
+        stand_in: Sandbox | None = None,
         faults: Faults | None = None,
         latency_s: float = 0.0,
         port: int = 0,
         tls: SSLContext | None = None,
     ) -> SandboxServer:
-        """The stand-in of a destination, at the path where its vendor takes events."""
+        """The stand-in of a destination, or one around it, at the path where its vendor takes events."""
         path = urlsplit(destination.url(options)).path or "/"
-        return cls(destination.sandbox(options), path, faults=faults, latency_s=latency_s, port=port, tls=tls)
+        stand_in = stand_in or destination.sandbox(options)
+        return cls(stand_in, path, faults=faults, latency_s=latency_s, port=port, tls=tls)
 
     @property
     def url(self) -> str:

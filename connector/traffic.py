@@ -124,7 +124,8 @@ class Oracle:
     """Says what must become of a record, by decoding and mapping it alone, apart from the pipeline.
 
     Ids are the vendor's. `poison` are those that it will refuse; a record with one of them is a dead letter,
-    and only its other ids arrive.
+    and only its other ids arrive. `bodies` holds the bytes that must arrive under each id; of two events that
+    share one, either's.
     """
 
     def __init__(
@@ -143,6 +144,7 @@ class Oracle:
         self._mapped = 0
         self._seen: set[str] = set()
         self.poison: set[str] = set()
+        self.bodies: dict[str, set[bytes]] = {}
 
     def expect(self, planned: Planned) -> Expected:
         """The one right outcome. Chooses every n-th mapped new event as poison on the way."""
@@ -163,6 +165,8 @@ class Oracle:
                 return Expected("dead_lettered", reason, ())
             case Mapped(items):
                 ids = tuple(self._destination.vendor_id(item) for item in items)
+                for vendor_id, item in zip(ids, items, strict=True):
+                    self.bodies.setdefault(vendor_id, set()).add(item.body)
         self._mapped += 1
         if self._poison_every and self._mapped % self._poison_every == 0 and not self._seen.intersection(ids):
             self.poison.add(ids[0])

@@ -40,6 +40,7 @@ PROCESS_PLACES = (
     "chaos",
     "bench",
     "test_app.py",
+    "test_broken_delivery.py",
     "test_demo.py",
     "test_embedded.py",
     "test_produce.py",

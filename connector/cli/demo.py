@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
 from connector.cli.common import FAILED, command
 from connector.cli.run import fast_loop
 
 if TYPE_CHECKING:
-    from connector.demo import Progress, Report
+    from connector.demo import Demo, Progress, Report
 
 app = command()
 
 PLAIN_EVERY_S = 2.0
 LIVE_EVERY_S = 0.25
-OUTCOMES = ("delivered", "skipped", "dead_lettered")
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C ended before its books were made, as shells have it."""
 
 
 @app.command()
@@ -33,12 +33,15 @@ def demo(
     destination: Annotated[str, typer.Option(help="Which destination, or `all`.")] = "topsort",
     events: Annotated[int, typer.Option(min=100, max=1_000_000, help="How many events.")] = 10_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 1,
-    keep: Annotated[bool, typer.Option("--keep", help="Go on serving the status page until Ctrl-C.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything up for looking at, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Show the whole thing on this machine: Kafka, a vendor with every fault, and the books at the end.
 
-    Kafka is an embedded cluster, the vendor its strict stand-in; everything else is as deployed. Ends with a
-    report; exit code 1 if it does not balance.
+    Kafka is an embedded cluster, the vendor its strict stand-in; everything else is as deployed. The books
+    are made from what Kafka and the vendor hold, and say what went wrong on purpose and how often. Exit code
+    1 if they do not balance, or if a record stays open for ever.
 
     \b
     Example:
@@ -49,122 +52,103 @@ def demo(
     names = [*DESTINATIONS] if destination == "all" else [destination]
     if unknown := [name for name in names if name not in DESTINATIONS]:
         raise typer.BadParameter(f"{unknown[0]} is not one of {', '.join(DESTINATIONS)}, all")
-    console = Console()
-    with asyncio.Runner(loop_factory=fast_loop) as runner:
-        balanced = runner.run(_show(console, names, events, seed, keep))
-    if not balanced:
-        sys.exit(FAILED)
+    sys.exit(_demonstrate(names, events, seed, keep))
 
 
-async def _show(console: Console, names: list[str], events: int, seed: int, keep: bool) -> bool:
+def _demonstrate(names: Sequence[str], events: int, seed: int, keep: bool) -> int:
     from connector.demo import Demo
+    from connector.kafka.inspect import ClusterError
+    from connector.kafka.produce import WriteError
     from connector.ops import logs
 
     logs.configure("error", "text")
     logging.getLogger("connector.kafka").setLevel(logging.CRITICAL)  # its brokers fail on purpose here
+    console = Console()
     console.print(
         f"[bold]{', '.join(names)}[/bold]: {events:,} events, seed {seed}; "
-        "making them and what must become of them …"
+        "making them and what must become of each …"
     )
-    async with Demo(names, events, seed) as running:
+    try:
+        running = Demo(names, events, seed)
+        with asyncio.Runner(loop_factory=fast_loop) as runner:
+            return runner.run(_show(console, running, keep))
+    except (ClusterError, WriteError) as error:
+        print(f"the embedded Kafka failed: {error}", file=sys.stderr)
+        return FAILED
+
+
+async def _show(console: Console, running: Demo, keep: bool) -> int:
+    """The exit code."""
+    from connector.cli.demo_report import report_of
+
+    stop = _asked_to_stop()
+    async with running:
         for stage in running.stages:
-            console.print(f"live status of {stage.name}: {stage.app.address}")
-        if console.is_terminal:
-            with Live(console=console, refresh_per_second=4) as live:
-                reports = await running.run(lambda progress: live.update(_tables(progress)), LIVE_EVERY_S)
-        else:
-            reports = await running.run(_lines, PLAIN_EVERY_S)
+            console.print(f"{stage.name}: live status   {stage.address}")
+            console.print(f"{stage.name}: vendor's view {stage.ledger_address}", soft_wrap=True)
+        reports = await _unless(stop, _play(console, running))
+        if reports is None:
+            for each in running.progress():
+                console.print(
+                    f"{each.destination}: stopped with {each.settled:,} of {each.of:,} records settled; "
+                    "no books were made"
+                )
+            return INTERRUPTED
         for report in reports:
-            console.print(_report(report))
+            console.print(report_of(report))
         if keep:
-            console.print("the status pages stay until Ctrl-C")
-            await asyncio.Event().wait()
-    return all(report.balances for report in reports)
+            console.print("everything stays up until Ctrl-C; the addresses are above")
+            await stop.wait()
+    return 0 if all(report.balances for report in reports) else FAILED
 
 
-def _lines(all_progress: Sequence[Progress]) -> None:
-    for progress in all_progress:
-        topics = progress.status["topics"].values()
-        figures = ", ".join(
-            f"{sum(topic[name] for topic in topics):,} {name.replace('_', '-')}" for name in OUTCOMES
-        )
-        whose = f"{progress.destination}: " if len(all_progress) > 1 else ""
-        print(
-            f"{whose}{progress.settled:>9,} of {progress.of:,} settled: {figures}; "
-            f"breaker {progress.status['breaker']}",
-            flush=True,
-        )
+async def _play(console: Console, running: Demo) -> list[Report]:
+    from connector.cli.demo_report import lines_of, tables_of
 
-
-def _tables(all_progress: Sequence[Progress]) -> Group:
-    if len(all_progress) == 1:
-        return _table(all_progress[0])
-    table = Table("destination", "", "settled", *(name.replace("_", "-") for name in OUTCOMES), "waits on")
-    for progress in all_progress:
-        topics = progress.status["topics"].values()
-        table.add_row(
-            progress.destination,
-            ProgressBar(total=progress.of, completed=progress.settled, width=20),
-            f"{progress.settled:,}",
-            *(f"{sum(topic[name] for topic in topics):,}" for name in OUTCOMES),
-            Text(progress.status["waits_on"] or "", style="yellow"),
-        )
-    return Group(table)
-
-
-def _table(progress: Progress) -> Group:
-    status, sender = progress.status, progress.status["sender"]
-    topics = Table(
-        "topic", "consumed", *(name.replace("_", "-") for name in OUTCOMES), "in flight", expand=True
+    began = time.monotonic()
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=4) as live:
+            await running.run(lambda progress: live.update(tables_of(progress)), LIVE_EVERY_S)
+    else:
+        await running.run(_printer(lines_of, began), PLAIN_EVERY_S)
+    console.print(
+        f"over after {time.monotonic() - began:.1f} s; taking the books from Kafka and the vendor …"
     )
-    for name, topic in status["topics"].items():
-        cells = [topic["consumed"], *(topic[outcome] for outcome in OUTCOMES), topic["in_flight"]]
-        topics.add_row(name, *(f"{cell:,}" for cell in cells))
-    wire = (
-        f"{sender['in_flight']} of {status['concurrency_limit']} requests open, "
-        f"{sender['waiting']} batches wait, {sender['retrying']} again; breaker {status['breaker']}"
-    )
-    faults = ", ".join(f"{name} {count}" for name, count in progress.faults.items()) or "none yet"
-    return Group(
-        ProgressBar(total=progress.of, completed=progress.settled),
-        topics,
-        Text(wire),
-        Text(f"faults so far: {faults}", style="dim"),
-        Text(status["waits_on"] or "", style="yellow"),
-    )
+    return await running.reports()
 
 
-def _report(report: Report) -> Group:
-    books = report.books
-    rows = Table("conservation report", "records", "why", title=f"{report.destination}, seed {report.seed}")
-    rows.add_row("produced", f"{books.produced:,}", _counts(report.mistakes))
-    for outcome in OUTCOMES:
-        why = {reason: count for reason, count in books.reasons(outcome).items() if reason}
-        rows.add_row(outcome.replace("_", "-"), f"{books.total(outcome):,}", _counts(why))
-    rows.add_section()
-    rows.add_row("in the dead-letter topic", f"{sum(books.letters.values()):,}", "")
-    rows.add_row("behind the committed offsets", f"{books.uncommitted:,}", "")
-    rows.add_section()
-    rows.add_row("ids the vendor must hold", f"{books.ids_expected:,}", "")
-    rows.add_row("missing", f"{len(books.missing):,}", ", ".join(books.missing[:5]))
-    rows.add_row("unexpected", f"{len(books.unexpected):,}", ", ".join(books.unexpected[:5]))
-    for reason, count in books.unavoidable.items():
-        rows.add_row("dropped by the vendor, unavoidably", f"{count:,}", reason)
-    faults = Table("faults injected", "count")
-    for name, count in sorted(report.vendor_faults.items()):
-        faults.add_row(f"vendor: {name}", f"{count:,}")
-    for name, count in sorted(report.kafka_faults.items()):
-        faults.add_row(f"Kafka: {name}", f"{count:,}")
-    faults.add_section()
-    faults.add_row("ids sent again, an answer having been lost", f"{books.repeats:,}")
-    if report.balances:
-        words = f"balances: produced = delivered + skipped + dead-lettered, missing 0 ({report.took_s:.1f} s)"
-        return Group(rows, faults, Text(words, "bold green"))
-    wrong = Table("what does not balance")
-    for difference in (*([report.stuck] if report.stuck else []), *books.differences):
-        wrong.add_row(difference)
-    return Group(rows, faults, Text("DOES NOT BALANCE", "bold red"), wrong)
+def _printer(
+    lines_of: Callable[[Sequence[Progress], float], list[str]], began: float
+) -> Callable[[Sequence[Progress]], None]:
+    def show(progress: Sequence[Progress]) -> None:
+        print("\n".join(lines_of(progress, time.monotonic() - began)), flush=True)
+
+    return show
 
 
-def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+def _asked_to_stop() -> asyncio.Event:
+    """Set by the first Ctrl-C or SIGTERM; a second one ends the process where it stands."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        asked.set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    return asked
+
+
+async def _unless(stop: asyncio.Event, play: Coroutine[None, None, list[Report]]) -> list[Report] | None:
+    """What the play brings, or None when somebody asked to stop."""
+    playing, stopped = asyncio.ensure_future(play), asyncio.ensure_future(stop.wait())
+    await asyncio.wait({playing, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if playing.done():
+        return playing.result()
+    playing.cancel()
+    await asyncio.gather(playing, return_exceptions=True)
+    return None
