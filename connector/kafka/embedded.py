@@ -97,6 +97,8 @@ class EmbeddedKafka:
 
     def __init__(self, brokers: int = 1) -> None:
         self._brokers = range(1, brokers + 1)
+        self._down: set[int] = set()
+        """librdkafka 2.16 lets a broker that is up listen a second time, and crashes."""
         self._lib = _library()
         self._client: int | None = _client(self._lib)
         cluster = self._lib.rd_kafka_mock_cluster_new(self._client, brokers)
@@ -153,11 +155,15 @@ class EmbeddedKafka:
 
     def broker_down(self, broker: int) -> None:
         """Break the broker's connections and refuse new ones. It stays leader of what it leads."""
-        self._done(self._lib.rd_kafka_mock_broker_set_down(self._cluster, broker))
+        if broker not in self._down:
+            self._done(self._lib.rd_kafka_mock_broker_set_down(self._cluster, broker))
+            self._down.add(broker)
 
     def broker_up(self, broker: int) -> None:
         """Let clients reach the broker again; its records are still there."""
-        self._done(self._lib.rd_kafka_mock_broker_set_up(self._cluster, broker))
+        if broker in self._down:
+            self._done(self._lib.rd_kafka_mock_broker_set_up(self._cluster, broker))
+            self._down.remove(broker)
 
     def set_rtt(self, ms: int) -> None:
         """Let every broker take this long to answer; 0 is at once. Requests under way keep their time."""

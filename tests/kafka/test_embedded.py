@@ -184,6 +184,21 @@ def test_a_broker_that_is_down_takes_nothing_and_keeps_its_records(kafka: Embedd
     assert values == [b"before", b"after"]
 
 
+def test_a_broker_that_is_up_may_be_brought_up_and_one_that_is_down_taken_down(kafka: EmbeddedKafka) -> None:
+    """Nothing happens then. librdkafka listened a second time, and the process died of it a little later."""
+    for _ in range(100):
+        kafka.broker_up(1)
+    produce(kafka, b"before")
+    for _ in range(100):
+        kafka.broker_down(1)
+    kafka.broker_up(1)
+    produce(kafka, b"after")
+    consumer = reader(kafka)
+    values = [message.value() for message in consumer.consume(2, PATIENCE_S)]
+    consumer.close()
+    assert values == [b"before", b"after"]
+
+
 def test_answers_take_as_long_as_set(kafka: EmbeddedKafka) -> None:
     """A slow network is a setting, and 0 takes it back."""
     client = producer(kafka)
