@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from itertools import cycle
 from typing import Any, Literal
 
 import msgspec
@@ -54,7 +55,8 @@ class Expected(msgspec.Struct, frozen=True):
 class Traffic:
     """`count` records of shopping sessions; a share of `mistakes` is broken, one of `repeats` comes twice.
 
-    `encode` writes an event in each topic's format. The share of each kind is spread evenly by the seed.
+    `encode` writes an event in each topic's format. The seed says which records are broken; the kinds of
+    mistakes take turns, so that a few dozen have them all.
     """
 
     def __init__(
@@ -75,13 +77,14 @@ class Traffic:
 
     def __iter__(self) -> Iterator[Planned]:
         draw = random.Random(f"traffic {self._seed}")
+        kinds = cycle(draw.sample(MISTAKES, len(MISTAKES)))
         left = self._count
         for event in generate(self._count, self._seed, "both", now_ms=self._now_ms):
             topic: TopicKind = "orders" if "order" in event else "clickstream"
             key = _key(event)
             dice = draw.random()
             if dice < self._mistakes:
-                kind = draw.choice(MISTAKES)
+                kind = next(kinds)
                 yield Planned(topic, key, self._spoilt(kind, topic, event), kind)
             else:
                 value = self._encode[topic](event)

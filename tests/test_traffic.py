@@ -50,6 +50,13 @@ def test_every_kind_of_mistake_occurs() -> None:
     assert kinds["event"] > 1000
 
 
+def test_the_kinds_of_mistakes_take_turns() -> None:
+    """A dozen mistakes have each of the six twice, whatever the seed: no kind is left out by chance."""
+    for seed in range(20):
+        broken = [each.kind for each in traffic(200, seed) if each.kind in MISTAKES]
+        assert {*Counter(broken[:12]).values()} == {2}
+
+
 def test_a_repeat_is_the_record_before_it() -> None:
     """The same key and bytes: a producer that was not sure."""
     records = traffic(500)

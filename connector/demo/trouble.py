@@ -11,7 +11,7 @@ VENDOR: Sequence[tuple[str, int, str]] = (
     ("500:burst=1", 37, "answers 500"),
     ("503:burst=1", 29, "answers 503"),
     ("503_after:burst=1", 41, "stores it, and answers 503"),
-    ("429:burst=2:retry_after=1", 67, "answers 429, come back in a second; twice running"),
+    ("429:burst=2:retry_after=1", 131, "answers 429, come back in a second; twice running"),
     ("reset:burst=1", 43, "resets the connection"),
     ("reset_after:burst=1", 47, "stores it, and resets the connection"),
     ("hang:burst=1:seconds=3", 89, "never answers"),
@@ -24,7 +24,7 @@ then. Primes, so that they seldom meet, and in a run of 10,000 events every one 
 
 POISON = "refuses an id whenever it comes"
 
-REQUESTS_PER_BATCH = 25
+REQUESTS_PER_BATCH = 15
 """Where a request carries one event there are so many more of them, and faults are as much rarer."""
 
 KAFKA = {

@@ -5,6 +5,8 @@ Each ends with exit code 1, in bounded time, and names what is wrong.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from connector.demo import stage
@@ -69,15 +71,15 @@ def test_a_refusal_that_is_called_a_delivery_is_found_out(breaking: Breaking) ->
     """The outcomes are held against the oracle's, reason by reason."""
     breaking.call_refusals_deliveries()
     out = found_out(600).out
-    assert "vendor_rejected: 1 expected, 0 counted" in out
+    assert re.search(r"vendor_rejected: \d+ expected, 0 counted", out)
 
 
 def test_a_dead_letter_that_was_never_written_is_found_out(breaking: Breaking) -> None:
     """The topic is read, whatever the connector counted."""
     breaking.claim_dead_letters_and_write_none()
     out = found_out(600).out
-    assert "1 record committed without its outcome" in out
-    assert "expected, 0 counted" not in out
+    assert re.search(r"records? committed without (its|their) outcome", out)
+    assert "counted" not in out.partition("what does not balance")[2]
 
 
 def test_a_dead_letter_about_the_wrong_record_is_found_out(breaking: Breaking) -> None:

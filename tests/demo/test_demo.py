@@ -16,7 +16,6 @@ import pytest
 from connector.cli.run import fast_loop
 from connector.conservation import Conservation
 from connector.demo import Demo, Report
-from connector.demo.trouble import KAFKA, VENDOR
 from connector.kafka.produce import WriteError, Writer
 from tests.cli.commandline import connector
 from tests.kept_logging import kept_logging
@@ -59,7 +58,7 @@ def test_what_was_not_injected_is_told_too() -> None:
     """A hundred events meet few faults; a reader must not believe that they met all."""
     ended = connector("demo", "--events", "100")
     assert ended.code == 0, ended.out
-    assert "not this time (one in 97 requests" in ended.out
+    assert "not this time (one in 131 requests" in ended.out
     assert "not injected here" in ended.out
 
 
@@ -76,15 +75,10 @@ def test_the_same_seed_gives_the_same_figures_and_another_seed_others() -> None:
 
 @pytest.mark.slow
 def test_ten_thousand_events_meet_every_kind_of_fault_and_balance() -> None:
-    """What `make demo` does: every kind at the vendor and in Kafka happened, and is counted."""
+    """What `make demo` does: every kind at the vendor, in Kafka and at the producers came, and is counted."""
     report = run(10_000, 1)
     assert report.balances, report.differences
-    counts = {(each.where, each.kind): each.count for each in report.injected}
-    for fault, _, _ in VENDOR:
-        assert counts["vendor", fault.partition(":")[0]] > 0
-    assert counts["vendor", "poison"] > 0
-    for kind in KAFKA:
-        assert counts["Kafka", kind] > 0
+    assert [(each.where, each.kind) for each in report.injected if not each.count] == []
     assert report.books.produced == 10_000 == sum(report.books.found.values())
     assert report.books.ids_accepted == report.books.ids_expected
     assert report.books.repeats > 0, "answers were lost, so some were sent again"
@@ -141,9 +135,8 @@ def test_ctrl_c_ends_it_cleanly() -> None:
         read_until(process, "settled")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=15)
+    assert (process.returncode, err) == (130, "")
     assert re.search(r"topsort: stopped with [\d,]+ of 20,000 records settled; no books were made", out)
-    assert process.returncode == 130
-    assert not err
 
 
 def test_with_keep_everything_stays_up_until_ctrl_c() -> None:
