@@ -1,0 +1,59 @@
+"""The pages made from the settings: reference, example, JSON Schema."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from connector.settings import load, reference
+from tests.settings.configurations import ROOT, leaves, with_
+
+
+def test_the_example_loads_and_names_every_setting(tmp_path: Path) -> None:
+    """It is a file to start from, and a full one."""
+    file = tmp_path / "connector.yaml"
+    file.write_text(reference.example())
+    load(file, {})
+    raw = yaml.safe_load(reference.example())
+    for path in leaves():
+        here = raw
+        for step in path.split("."):
+            assert step in here, path
+            here = here[step]
+
+
+def test_the_json_schema_takes_the_example_and_refuses_what_we_refuse() -> None:
+    """An editor marks what `connector check` would."""
+    schema = reference.json_schema()
+    validator = jsonschema.Draft202012Validator
+    validator.check_schema(schema)
+    assert list(validator(schema).iter_errors(yaml.safe_load(reference.example()))) == []
+    for path, value in (
+        ("destination.nmae", "x"),
+        ("destination.name", "topsrot"),
+        ("destination.options", {"no_such_option": 1}),
+        ("delivery.linger_ms", -1),
+        ("source.format", "xml"),
+        ("dead_letter.flood_ratio", 2),
+        ("http", {"prot": 1}),
+    ):
+        assert list(validator(schema).iter_errors(with_(path, value))), path
+
+
+def test_the_reference_has_a_row_for_every_setting() -> None:
+    """With default, range and reason: no setting is without a description."""
+    text = reference.markdown()
+    for path in leaves():
+        key = path.rpartition(".")[2]
+        row = re.search(rf"^\| `{key}` \| .+ \| .+ \| (.+) \|$", text, re.MULTILINE)
+        assert row is not None, path
+        assert row[1].strip(), path
+
+
+def test_the_reference_page_is_in_step_with_the_code() -> None:
+    """docs/configuration.md is what `connector config reference` prints."""
+    page = ROOT / "docs" / "configuration.md"
+    assert page.read_text() == reference.markdown(), "run: connector config reference > docs/configuration.md"

@@ -1,0 +1,106 @@
+"""Secrets are followed in their files, and get out nowhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from connector.settings import ConfigurationError, Secret, describe, from_mapping, secret_values
+from tests.settings.configurations import (
+    KEY,
+    REMOVE,
+    ROOT,
+    StandIn,
+    for_stand_in,
+    leaves,
+    only_problem,
+    with_,
+)
+
+
+def test_a_secret_file_is_followed(tmp_path: Path) -> None:
+    """A rotated key is used without a restart; while the file is gone or empty, the last one stays."""
+    file = tmp_path / "key"
+    file.write_text("first\n")
+    secret = Secret(file=file)
+    assert secret.read() == "first"
+    replacement = tmp_path / "new"
+    replacement.write_text("second\n")
+    replacement.replace(file)
+    assert secret.read() == "second"
+    file.write_text("\n")
+    assert secret.read() == "second"
+    file.unlink()
+    assert secret.read() == "second"
+    assert "second" not in repr(secret)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xff", b"a b\x7fc"])
+def test_a_secret_file_without_a_usable_key_is_a_problem(content: bytes, tmp_path: Path) -> None:
+    """Better at the start than as a 401 later."""
+    file = tmp_path / "key"
+    file.write_bytes(content)
+    raw = with_("destination.api_key", REMOVE)
+    raw["destination"]["api_key_file"] = str(file)
+    assert only_problem(raw).path == "destination.api_key_file"
+
+
+def test_what_is_described_shows_no_secret_and_secret_values_names_each(
+    stand_in: type[StandIn], tmp_path: Path
+) -> None:
+    """`/status` shows the settings in force; whatever it hides is known to the logs."""
+    file = tmp_path / "registry"
+    file.write_text("reader:registry-password")
+    raw = for_stand_in(platform="p", token="option-token")
+    raw["source"]["schema_registry"] = {"url": "https://registry", "auth_file": str(file)}
+    raw["source"]["properties"] |= {
+        "sasl.username": "reader",
+        "sasl.password": "sasl-password",
+        "ssl.key.password": "key-password",
+        "ssl.key.pem": "-----BEGIN",
+        "ssl.key.location": "/etc/key",
+    }
+    settings = from_mapping(raw)
+    shown = json.dumps(describe(settings))
+    hidden = {KEY, "option-token", "registry-password", "sasl-password", "key-password", "-----BEGIN"}
+    assert [secret for secret in hidden if secret in shown] == []
+    assert hidden <= set(secret_values(settings))
+    assert '"/etc/key"' in shown
+    assert '"depth": 3' in shown
+    assert "stand-in" in repr(settings)
+    assert KEY not in repr(settings)
+
+
+PATHS = st.sampled_from([*leaves(), "destination", "source", "delivery", "source.properties.sasl:password"])
+SHAPES = st.sampled_from(
+    [
+        lambda secret: secret,
+        lambda secret: [secret],
+        lambda secret: {"a": secret},
+        lambda secret: {"a": [secret]},
+        lambda secret: f"https://user:{secret}@host/",
+        lambda secret: f"^({secret}",
+    ]
+)
+
+
+@examples(max_examples=200, deadline=None)
+@given(path=PATHS, shape=SHAPES)
+def test_a_secret_in_the_wrong_place_is_never_repeated(path: str, shape: Any) -> None:
+    """Wherever somebody puts a secret, in whatever shape, the problems tell the place and not the value."""
+    secret = "hunter2-5f1c"
+    try:
+        from_mapping(with_(path, shape(secret)))
+    except ConfigurationError as error:
+        rest = str(error).replace(str(ROOT), "")
+        if path == "source.group_id" or path == "dead_letter.topic":
+            return  # a name that Kafka shows to everybody
+        if path.endswith("_file"):
+            return  # a file's name
+        assert secret not in rest
