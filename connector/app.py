@@ -23,7 +23,7 @@ from connector.kafka.budget import Budget
 from connector.kafka.consumer import PollThread
 from connector.kafka.dead_letter import Context, DeadLetters
 from connector.kafka.producer import DeadLetterProducer
-from connector.kafka.properties import consumer_properties
+from connector.kafka.properties import consumer_properties, max_poll_interval_ms, prefetch_of
 from connector.ops import logs
 from connector.ops.health import HealthServer
 from connector.ops.telemetry import Telemetry
@@ -36,9 +36,6 @@ from connector.vendors.contract import Limits
 
 KAFKA_LOG = logging.getLogger("connector.kafka")
 """Where librdkafka's own lines go."""
-
-PREFETCH_SHARE = 0.125
-"""Of the memory limit, what librdkafka may hold ahead of us; the rest is the budget of what is in flight."""
 
 STOP_GRACE_S = 2.0
 """Of the time for a stop, what the last commit and leaving the group may take; the drain has the rest."""
@@ -64,7 +61,7 @@ class App:
         limits = _limits(settings, self.destination.limits)
         ordering = settings.delivery.ordering or self.destination.ordering
         memory = settings.limits.memory_mib << 20
-        prefetch = int(memory * PREFETCH_SHARE)
+        prefetch = prefetch_of(memory)
         self._budget_bytes = memory - prefetch
         properties = settings.source.librdkafka()
         self._secret = settings.destination.secret()
@@ -141,7 +138,7 @@ class App:
             self.telemetry,
             frontiers=self._status,
             poll_heartbeat=lambda: self._poll.heartbeat,
-            max_poll_interval_s=settings.source.max_poll_interval_s,
+            max_poll_interval_s=max_poll_interval_ms(properties) / 1000,
         )
         self._status.watchdog = self._watchdog
         self._health = HealthServer(

@@ -1,10 +1,8 @@
-"""What librdkafka is told: the operator's properties, ours, and bounds for its queues."""
+"""What librdkafka is told: the operator's properties, ours, and bounds for its queues. Decides only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
-from confluent_kafka import Consumer, KafkaException
+from collections.abc import Mapping
 
 Properties = dict[str, str | int | float | bool]
 
@@ -15,14 +13,14 @@ CONNECTION = (
     "client.",
     "connections.",
     "debug",
+    "enable.metrics.push",
     "enable.sasl.",
     "enable.ssl.",
     "https.",
+    "log.",
     "log_level",
     "metadata.",
-    "metadata.broker.list",
     "reconnect.",
-    "request.timeout.ms",
     "retry.backoff.",
     "sasl.",
     "security.",
@@ -33,51 +31,23 @@ CONNECTION = (
 )
 """Properties that say how to reach the cluster, by their beginning: these the producer shares."""
 
-OURS: Mapping[str, str] = {
-    "group.id": "use source.group_id",
-    "auto.offset.reset": "use source.start_from and source.on_offset_lost",
-    **dict.fromkeys(
-        (
-            *("enable.auto.commit", "auto.commit.enable", "auto.commit.interval.ms"),
-            *("enable.auto.offset.store", "offset.store.method", "offset.store.path"),
-            "offset.store.sync.interval.ms",
-        ),
-        "the connector commits what is settled, nothing else",
-    ),
-    "enable.partition.eof": "the connector has no use for it",
+ALIASES: Mapping[str, str] = {
+    "max.in.flight": "max.in.flight.requests.per.connection",
+    "max.partition.fetch.bytes": "fetch.message.max.bytes",
+    "sasl.mechanism": "sasl.mechanisms",
+    "sasl.oauthbearer.client.credentials.client.id": "sasl.oauthbearer.client.id",
+    "sasl.oauthbearer.client.credentials.client.secret": "sasl.oauthbearer.client.secret",
 }
-"""What an operator may not set, and what to do instead. The frontier decides what is committed, and a second
-opinion would lose events. librdkafka takes each also with `topic.` before it."""
+"""Second names that librdkafka has for some, most of them the Java client's."""
 
-PRODUCERS = frozenset(
-    {
-        *("acks", "request.required.acks", "request.timeout.ms", "message.timeout.ms", "delivery.timeout.ms"),
-        *("enable.idempotence", "enable.gapless.guarantee", "transactional.id", "transaction.timeout.ms"),
-        *(
-            "queue.buffering.max.messages",
-            "queue.buffering.max.kbytes",
-            "queue.buffering.max.ms",
-            "linger.ms",
-        ),
-        *("queue.buffering.backpressure.threshold", "message.send.max.retries", "retries"),
-        *("compression.codec", "compression.type", "compression.level", "batch.num.messages", "batch.size"),
-        *("delivery.report.only.error", "sticky.partitioning.linger.ms", "partitioner", "queuing.strategy"),
-    }
-)
-"""What only a producer reads (librdkafka's CONFIGURATION.md, column P). For the dead-letter producer the
-connector decides, as its promises depend on it."""
+MAX_POLL_INTERVAL = "max.poll.interval.ms"
+MAX_POLL_INTERVAL_MS = 300_000  # librdkafka's default
 
-QUEUES_KIB = ("queued.max.messages.kbytes",)
-QUEUES_BYTES = (
-    *("fetch.max.bytes", "fetch.message.max.bytes", "max.partition.fetch.bytes"),
-    *("receive.message.max.bytes", "fetch.min.bytes"),
-)
-"""Sizes of what waits for us inside librdkafka."""
+PREFETCH_SHARE = 0.125
+"""Of the memory limit, what librdkafka may hold ahead of us; the rest is the budget of what is in flight."""
 
 FETCH_BYTES_MIN = 1 << 20
 """librdkafka's own `message.max.bytes`; it raises a smaller `fetch.max.bytes` to it."""
-
-_LAST = "connector.asks"
 
 FETCH_SHARE = 8
 """A fetch counts compressed bytes, and what it brings is several times that in memory: with a share of 2 and
@@ -94,6 +64,10 @@ FETCH_WAIT_MS = 100
 """How long a fetch may wait at the broker for records. Questions about offsets wait behind it, since a broker
 answers the requests of one connection in order; librdkafka's default is half a second."""
 
+FETCH_WAIT_MS_MAX = 500
+"""The most an operator may set: librdkafka's default. Behind a longer wait, questions about offsets would not
+be answered in the time that they have (`start.ASK_S`, `offsets.ASK_ASIDE_S`)."""
+
 LETTER_BYTES_MAX = 100 << 20
 """What the producer lets pass; the dead-letter topic's own limit decides."""
 
@@ -101,44 +75,66 @@ LETTER_TIMEOUT_MS = 30_000
 """After so long without an answer a write counts as failed, is told, and begins anew."""
 
 
-def refusals(properties: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Each property that librdkafka itself refuses, and its words. Connects nowhere.
+def ceilings(memory_bytes: int) -> dict[str, int]:
+    """The most that an operator may set of what makes librdkafka hold more, or wait longer. `memory_bytes` is
+    all that the process may hold.
 
-    librdkafka names one at a time, so what it named is left out and the rest asked again; a property that it
-    can't know comes last, and keeps it from ever beginning to work.
+    Half of what is fetched ahead waits in librdkafka's queue; the other half is for answers under way, one
+    from each broker.
     """
-    left = dict(properties)
-    while True:
+    prefetch = prefetch_of(memory_bytes)
+    fetch = _fetch_bytes(prefetch)
+    return {
+        "queued.max.messages.kbytes": _queue_bytes(prefetch) >> 10,
+        "fetch.max.bytes": fetch,
+        "fetch.message.max.bytes": fetch,
+        "receive.message.max.bytes": memory_bytes,
+        "fetch.wait.max.ms": FETCH_WAIT_MS_MAX,
+    }
+
+
+def max_poll_interval_ms(properties: Mapping[str, str]) -> int:
+    """How long Kafka lets a consumer with these go without polling."""
+    return whole(properties.get(MAX_POLL_INTERVAL, "")) or MAX_POLL_INTERVAL_MS
+
+
+def whole(text: str) -> int | None:
+    """The number in a property's text as librdkafka reads it (C's `strtol` with base 0), but None where
+    anything stands behind it, which librdkafka passes over."""
+    for base in (0, 8):  # 8: C takes 010 for octal, Python's base 0 for no number
         try:
-            Consumer({"group.id": _LAST, **left, _LAST: ""})
-        except KafkaException as refused:
-            words = str(refused.args[0].str()).strip()
-        except (TypeError, ValueError) as refused:
-            words = str(refused)
-        named = next((name for name in left if f'"{name}"' in words), None)
-        if named is None:
-            return
-        yield named, words
-        del left[named]
+            return int(text, base) if "_" not in text else None
+        except ValueError:
+            continue
+    return None
+
+
+def prefetch_of(memory_bytes: int) -> int:
+    """What librdkafka may hold ahead of us, of all that the process may hold."""
+    return int(memory_bytes * PREFETCH_SHARE)
+
+
+def _queue_bytes(prefetch: int) -> int:
+    return max(FETCH_BYTES_MIN, prefetch // 2)
+
+
+def _fetch_bytes(prefetch: int) -> int:
+    return max(FETCH_BYTES_MIN, prefetch // FETCH_SHARE)
 
 
 def consumer_properties(
     given: Mapping[str, str | int | float | bool], *, group_id: str, client_id: str, prefetch_bytes: int
 ) -> Properties:
-    """For the consumer of `PollThread`. It may fetch about `prefetch_bytes` ahead of us, all queues together.
-
-    Half of it waits in librdkafka's queue; the other half is for answers under way, one from each broker.
-    """
-    half = max(FETCH_BYTES_MIN, prefetch_bytes // 2)
+    """For the consumer of `PollThread`. It may fetch about `prefetch_bytes` ahead, all queues together."""
     defaults: Properties = {
         "client.id": client_id,
-        "queued.max.messages.kbytes": half >> 10,
-        "fetch.max.bytes": max(FETCH_BYTES_MIN, prefetch_bytes // FETCH_SHARE),
+        "queued.max.messages.kbytes": _queue_bytes(prefetch_bytes) >> 10,
+        "fetch.max.bytes": _fetch_bytes(prefetch_bytes),
         "fetch.message.max.bytes": PARTITION_FETCH_BYTES,
         "fetch.queue.backoff.ms": FETCH_AGAIN_MS,
         "fetch.wait.max.ms": FETCH_WAIT_MS,
     }
-    if given.get("group.protocol") == "consumer":
+    if _is_new_protocol(given):
         # There the broker assigns; only that it has joined must be learned from the statistics, as a member
         # without a partition hears nothing else.
         defaults["statistics.interval.ms"] = 1000
@@ -152,15 +148,20 @@ def consumer_properties(
         "auto.offset.reset": "error",
         "enable.partition.eof": False,
     }
-    return {**defaults, **given, **ours}
+    named_once = {ALIASES.get(name, name): value for name, value in given.items()}
+    return {**defaults, **named_once, **ours}
 
 
 def is_cooperative(properties: Mapping[str, str | int | float | bool]) -> bool:
     """Whether partitions come and go one by one, or all are given back at every rebalance (librdkafka
     refuses a mix of strategies)."""
-    if properties.get("group.protocol") == "consumer":
+    if _is_new_protocol(properties):
         return True
     return "cooperative" in str(properties.get("partition.assignment.strategy", ""))
+
+
+def _is_new_protocol(properties: Mapping[str, str | int | float | bool]) -> bool:
+    return str(properties.get("group.protocol", "")).strip().lower() == "consumer"  # as librdkafka reads it
 
 
 def producer_properties(

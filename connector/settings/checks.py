@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
@@ -17,19 +18,23 @@ from pydantic import SecretStr
 
 from connector.settings.model import (
     FILE_SUFFIX,
-    MAX_POLL_INTERVAL,
-    MAX_POLL_INTERVAL_MS,
     Settings,
-    is_secret_property,
     is_topic,
 )
 from connector.settings.problem import Problem, did_you_mean
 from connector.settings.secret import Secret, is_header_safe
 
 if TYPE_CHECKING:
+    from connector.kafka.unusable import Unusable
     from connector.vendors.contract import Destination
 
 Problems = Iterator[Problem]
+
+_BROKER = re.compile(
+    r"(?:(?:plaintext|ssl|sasl_plaintext|sasl_ssl)://)?(?:\[[0-9a-f:.]+\]|[^\s:/\[\]@]+)(?::\d{1,5})?",
+    re.IGNORECASE,
+)
+"""A broker as librdkafka reads it; what it can't read it leaves out, and says so in its log alone."""
 
 
 def destination_known(settings: Settings) -> Problems:
@@ -121,61 +126,85 @@ def registry_usable(settings: Settings) -> Problems:
         yield Problem(f"{path}.url", "is plain http, and credentials are given", hint)
 
 
+def brokers_named(settings: Settings) -> Problems:
+    """There is a broker to ask, and each is a host."""
+    given = settings.source.properties
+    file = f"bootstrap.servers{FILE_SUFFIX}"
+    path = f"{PROPERTIES}.{file if file in given else 'bootstrap.servers'}"
+    brokers = _resolved(settings).get("bootstrap.servers", "")
+    if brokers is None:
+        return  # its file can't be read, which is told elsewhere
+    if not brokers.strip(" ,"):
+        yield Problem(path, "is missing", "for example kafka-1:9092,kafka-2:9092")
+    elif not all(_BROKER.fullmatch(broker.strip()) for broker in brokers.split(",") if broker.strip()):
+        yield Problem(path, "is not a list of hosts", "for example kafka-1:9092,kafka-2:9092")
+
+
 def properties_usable(settings: Settings) -> Problems:
-    """Brokers are named, secret files can be read, nothing of ours is overridden or of no effect, and
-    librdkafka takes the rest."""
-    from connector.kafka import properties as kafka
+    """Secret files can be read, nothing of ours is overridden or of no effect, and librdkafka takes the
+    rest."""
+    from connector.kafka import unusable
 
     given = settings.source.properties
-    path = "source.properties"
-    if not given.get("bootstrap.servers"):
-        yield Problem(f"{path}.bootstrap.servers", "is missing", "for example kafka-1:9092,kafka-2:9092")
-    asked: dict[str, str] = {}
+    refused = [_refusal(settings, each) for each in unusable.one_by_one(_resolved(settings))]
+    yield from refused
     for name, value in given.items():
-        bare = name.removesuffix(FILE_SUFFIX)
-        plain = bare.removeprefix("topic.")
-        if plain in kafka.OURS:
-            yield Problem(f"{path}.{name}", "is set by the connector", kafka.OURS[plain])
-        elif plain in kafka.PRODUCERS:
-            hint = "dead letters are written with the connector's own, which its promises depend on"
-            yield Problem(f"{path}.{name}", "is for producers and would have no effect", hint)
-        elif name == bare:
-            asked[name] = value
+        path = f"{PROPERTIES}.{name}"
+        if name.endswith(FILE_SUFFIX) and path not in {problem.path for problem in refused}:
+            if name.removesuffix(FILE_SUFFIX) in given:
+                other = name.removesuffix(FILE_SUFFIX)
+                yield Problem(path, f"is given beside {other}", "give one of the two")
+            yield from _readable(path, Path(value))
+
+
+def properties_agree(settings: Settings) -> Problems:
+    """librdkafka takes them together, and holds no more than the process may."""
+    from connector.kafka import unusable
+
+    properties = {name: value for name, value in _resolved(settings).items() if value is not None}
+    if not any(properties_usable(settings)):
+        for refused in unusable.at_odds(properties, settings.limits.memory_mib << 20):
+            yield _refusal(settings, refused)
+
+
+def _refusal(settings: Settings, refused: Unusable) -> Problem:
+    from connector.kafka.unusable import NAMES
+
+    name, hint = refused.name, refused.hint
+    if not hint:
+        (meant,) = get_close_matches(name, NAMES, n=1) or ("",)
+        hint = f"did you mean {meant}?" if meant else "see its CONFIGURATION.md; Java's differ"
+    if name not in settings.source.properties and name + FILE_SUFFIX in settings.source.properties:
+        name += FILE_SUFFIX
+    return Problem(f"{PROPERTIES}.{name}" if name else PROPERTIES, refused.what, hint)
+
+
+def _resolved(settings: Settings) -> dict[str, str | None]:
+    """The properties as librdkafka wants them; None where the file that holds a value can't be read."""
+    found: dict[str, str | None] = {}
+    for name, value in settings.source.properties.items():
+        if name.endswith(FILE_SUFFIX):
+            try:
+                found[name.removesuffix(FILE_SUFFIX)] = Secret(file=Path(value)).read()
+            except (OSError, ValueError):
+                found[name.removesuffix(FILE_SUFFIX)] = None
         else:
-            if bare in given:
-                yield Problem(f"{path}.{name}", f"is given beside {bare}", "give one of the two")
-            else:
-                asked[bare] = "…"  # what the file holds is a secret, and does not matter here
-            yield from _readable(f"{path}.{name}", Path(value))
-    for bare, words in kafka.refusals(asked):
-        name = bare if bare in given else f"{bare}{FILE_SUFFIX}"
-        hint = "" if is_secret_property(bare) else words  # it may quote the value
-        yield Problem(f"{path}.{name}", "is refused by librdkafka", hint)
-
-
-def queues_within_memory(settings: Settings) -> Problems:
-    """What librdkafka may hold stays within what the process may hold."""
-    from connector.kafka import properties as kafka
-
-    limit = settings.limits.memory_mib << 20
-    for names, unit in ((kafka.QUEUES_KIB, 1024), (kafka.QUEUES_BYTES, 1)):
-        for name in names:
-            value = settings.source.properties.get(name, "")
-            if value.isdecimal() and int(value) * unit > limit:
-                hint = "leave it out: the connector keeps librdkafka's queues within limits.memory_mib"
-                yield Problem(f"source.properties.{name}", "is more than limits.memory_mib", hint)
+            found[name] = value
+    return found
 
 
 def drain_before_eviction(settings: Settings) -> Problems:
     """A drain ends before Kafka takes the partitions away, else every slow drain would be a lost one."""
     from connector.kafka.offsets import COMMIT_S
+    from connector.kafka.properties import MAX_POLL_INTERVAL, max_poll_interval_ms
 
-    text = settings.source.properties.get(MAX_POLL_INTERVAL, str(MAX_POLL_INTERVAL_MS))
-    if text.isdecimal() and (settings.limits.drain_timeout_s + COMMIT_S) * 1000 >= int(text):
-        limit = f"{MAX_POLL_INTERVAL} ({int(text) / 1000:g} s)"
+    properties = {name: value for name, value in _resolved(settings).items() if value is not None}
+    most_ms = max_poll_interval_ms(properties)
+    if (settings.limits.drain_timeout_s + COMMIT_S) * 1000 >= most_ms:
         yield Problem(
             "limits.drain_timeout_s",
-            f"must be below {limit} by more than {COMMIT_S:g} s, which the commit may take",
+            f"must be below {MAX_POLL_INTERVAL} ({most_ms / 1000:g} s) by more than {COMMIT_S:g} s, "
+            "which the commit may take",
             "Kafka takes partitions away from a consumer that drains for longer",
         )
 
@@ -244,8 +273,9 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (url_safe, (URL, HTTP)),
     (proxy_usable, ("destination.proxy",)),
     (api_key_usable, KEYS),
+    (brokers_named, (PROPERTIES,)),
     (properties_usable, (PROPERTIES,)),
-    (queues_within_memory, (PROPERTIES, "limits.memory_mib")),
+    (properties_agree, (PROPERTIES, "limits.memory_mib")),
     (drain_before_eviction, (PROPERTIES, "limits.drain_timeout_s")),
     (topics_distinct, (TOPICS, "source.format")),
     (registry_usable, (REGISTRY,)),

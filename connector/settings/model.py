@@ -20,8 +20,8 @@ ENV_DELIMITER = "__"
 
 FORMATS = ("auto", "avro", "avro-raw:OrderEvent", "avro-raw:ClickstreamEvent", "json")
 PURPOSES = ("analytics", "advertising", "personalization", "marketing")
-MAX_POLL_INTERVAL = "max.poll.interval.ms"
-MAX_POLL_INTERVAL_MS = 300_000  # librdkafka's default
+MEMORY_MIB_MIN = 16  # below, the least that librdkafka fetches would be more than its share of this
+MEMORY_MIB_MAX = 16_384  # twice this, and librdkafka's share would be above its own bound on a queue (2 GiB)
 FILE_SUFFIX = "_file"
 HIDDEN = "**********"
 
@@ -87,7 +87,9 @@ def _property(value: object) -> str:
             return "true" if value else "false"
         case str() | int() | float():
             return str(value)
-    raise wrong("must be text, a number, true or false")
+        case dict():
+            raise wrong("is not a property, but a section", "names are written whole: bootstrap.servers: …")
+    raise wrong("must be text, a number, true or false", "where there are several, commas are between them")
 
 
 def _purposes(given: list[str]) -> list[str]:
@@ -190,7 +192,8 @@ class SourceSettings(Section):
     )
     properties: dict[str, Property] = setting(
         ...,
-        "librdkafka properties, `bootstrap.servers` first. A name that ends in `_file` names a file.",
+        "librdkafka properties, `bootstrap.servers` first. A name that ends in `_file` names a file that "
+        "holds the value. Some are refused; see below.",
     )
     schema_registry: SchemaRegistrySettings = setting(
         SchemaRegistrySettings(), "Where Avro schemas are looked up."
@@ -205,11 +208,6 @@ class SourceSettings(Section):
             else:
                 resolved[name] = value
         return resolved
-
-    @property
-    def max_poll_interval_s(self) -> float:
-        """How long Kafka lets us go without polling."""
-        return float(self.properties.get(MAX_POLL_INTERVAL, MAX_POLL_INTERVAL_MS)) / 1000
 
 
 class DeliverySettings(Section):
@@ -266,8 +264,8 @@ class LimitsSettings(Section):
         256,
         "Bytes held by everything in flight, Kafka's queue included; above it partitions pause.",
         "MiB",
-        ge=16,
-        le=16_384,
+        ge=MEMORY_MIB_MIN,
+        le=MEMORY_MIB_MAX,
     )
     partition_share: float = setting(
         0.5, "Most of that budget one partition may hold while others wait.", gt=0, le=1

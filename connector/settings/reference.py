@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from connector.settings.checks import destinations
 from connector.settings.load import secret_fields
-from connector.settings.model import FILE_SUFFIX, Settings
+from connector.settings.model import FILE_SUFFIX, LimitsSettings, Settings
 from connector.settings.problem import number
 
 EXAMPLE_DESTINATION = "topsort"
@@ -35,12 +35,16 @@ _EXAMPLES: dict[str, Any] = {
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of the file, for editors; options follow the destination's name."""
+    from connector.kafka import unusable
+
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Settings.model_json_schema(),
         "title": "commerce-connector",
     }
     schema["$defs"]["DestinationSettings"]["properties"]["name"]["enum"] = sorted(destinations())
+    refused = {"enum": sorted({*unusable.OURS, *unusable.NO_EFFECT})}
+    schema["$defs"]["SourceSettings"]["properties"]["properties"]["propertyNames"] = {"not": refused}
     choices = []
     for name, destination in sorted(destinations().items()):
         options = destination.Options.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
@@ -91,11 +95,31 @@ editors, and `connector check -c FILE` tries a configuration out.
 """
 
 
+_PROPERTIES = """\
+## source.properties
+
+Everything goes to librdkafka, whose CONFIGURATION.md tells what there is. It is asked when the file is read,
+without a broker: an unknown name, a bad value and what does not go together are told with all other mistakes.
+Dead letters reach the cluster with the same properties for connection, TLS and SASL.
+
+Whatever would be accepted and then ignored, or would break a promise, is refused by name:
+
+{table}
+
+What would let librdkafka hold more than its share of `limits.memory_mib`, or keep it from answering, is
+bounded. Smaller values are taken; the most with `limits.memory_mib: {memory}`:
+
+{bounds}
+"""
+
+
 def markdown() -> str:
     """The reference page: a table per section, then one per destination's options."""
     parts = [_HEAD]
     for path, section in _sections(Settings):
         parts.append(f"## {path}\n\n{section.__doc__}\n\n{_table(path, section)}")
+        if path == "source":
+            parts.append(_properties())
     for name, destination in sorted(destinations().items()):
         note = "`destination.url` must be given.\n\n" if destination.url_per_account else ""
         if destination.address_options:
@@ -104,6 +128,24 @@ def markdown() -> str:
         table = _table("destination.options", destination.Options)
         parts.append(f"## destination.options for {name}\n\n{note}{table}")
     return "\n".join(parts)
+
+
+def _properties() -> str:
+    """Which librdkafka properties are refused or bounded, and why."""
+    from connector.kafka.properties import ALIASES, ceilings
+    from connector.kafka.unusable import NO_EFFECT, OURS
+
+    rows = ["| property | why not |", "| --- | --- |"]
+    for told, table in (("set by the connector", OURS), ("no effect", NO_EFFECT)):
+        names: dict[str, list[str]] = {}
+        for name, reason in table.items():
+            names.setdefault(reason, []).append(f"`{name}`")
+        rows += [f"| {', '.join(each)} | {told}: {reason} |" for reason, each in names.items()]
+    memory = LimitsSettings().memory_mib
+    bounds = ceilings(memory << 20)
+    second = [name for name, first in ALIASES.items() if first in bounds]
+    most = [f"- `{name}`: {bounds[ALIASES.get(name, name)]:,}" for name in (*bounds, *second)]
+    return _PROPERTIES.format(table="\n".join(rows), memory=memory, bounds="\n".join(most))
 
 
 def _sections(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, type[BaseModel]]]:

@@ -37,6 +37,13 @@ def test_the_operator_wins_where_no_promise_is_at_stake() -> None:
     assert given["client.rack"] == "a"
 
 
+def test_a_second_name_takes_the_place_of_our_default() -> None:
+    """librdkafka would be given both, and one of the two would be ignored."""
+    given = consumer(max_partition_fetch_bytes="1000")
+    assert given["fetch.message.max.bytes"] == "1000"
+    assert "max.partition.fetch.bytes" not in given
+
+
 @pytest.mark.parametrize(
     ("given", "cooperative"),
     [
@@ -44,6 +51,7 @@ def test_the_operator_wins_where_no_promise_is_at_stake() -> None:
         ({"partition.assignment.strategy": "range,roundrobin"}, False),
         ({"partition.assignment.strategy": "cooperative-sticky"}, True),
         (NEW_PROTOCOL, True),
+        ({"group.protocol": "Consumer"}, True),
     ],
 )
 def test_the_protocol_is_known_from_the_properties(given: dict[str, str], cooperative: bool) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import jsonschema
 import yaml
 
+from connector.kafka.properties import ceilings
+from connector.kafka.unusable import NO_EFFECT, OURS
 from connector.settings import load, reference
 from tests.settings.configurations import ROOT, leaves, with_
 
@@ -37,6 +39,8 @@ def test_the_json_schema_takes_the_example_and_refuses_what_we_refuse() -> None:
         ("destination.options", {"no_such_option": 1}),
         ("delivery.linger_ms", -1),
         ("source.format", "xml"),
+        ("source.properties.group:id", "g"),
+        ("source.properties.acks", 1),
         ("dead_letter.flood_ratio", 2),
         ("http", {"prot": 1}),
     ):
@@ -57,3 +61,12 @@ def test_the_reference_page_is_in_step_with_the_code() -> None:
     """docs/configuration.md is what `connector config reference` prints."""
     page = ROOT / "docs" / "configuration.md"
     assert page.read_text() == reference.markdown(), "run: connector config reference > docs/configuration.md"
+
+
+def test_the_reference_tells_why_a_property_is_refused() -> None:
+    """Whoever reads the refusal finds the reason on the page, and what is bounded beside it."""
+    page = reference.markdown()
+    for name, why in {**OURS, **NO_EFFECT}.items():
+        assert re.search(rf"^\| .*`{re.escape(name)}`.* \| .*{re.escape(why)} \|$", page, re.MULTILINE), name
+    for name, most in ceilings(256 << 20).items():
+        assert f"- `{name}`: {most:,}\n" in page

@@ -77,7 +77,6 @@ REFUSED: list[tuple[str, object, str, str]] = [
         "source.properties.max.poll.interval.ms",
         "refused by librdkafka",
     ),
-    ("source.properties.max:poll:interval:ms", 20_000, "limits.drain_timeout_s", "must be below"),
     ("source.schema_registry.cache_dir", "/var", "source.schema_registry.cache_dir", "not built yet"),
     ("source.schema_registry.url", "registry:8081", "source.schema_registry.url", "is not an address"),
     ("source.schema_registry.auth", "u:p", "source.schema_registry.url", "credentials for it are given"),

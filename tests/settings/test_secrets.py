@@ -77,7 +77,19 @@ def test_what_is_described_shows_no_secret_and_secret_values_names_each(
     assert KEY not in repr(settings)
 
 
-PATHS = st.sampled_from([*leaves(), "destination", "source", "delivery", "source.properties.sasl:password"])
+PATHS = st.sampled_from(
+    [
+        *leaves(),
+        "destination",
+        "source",
+        "delivery",
+        "source.properties.sasl:password",
+        "source.properties.security:protocol",
+        "source.properties.partition:assignment:strategy",
+        "source.properties.topic:blacklist",
+        "source.properties.bootstrap:servers",
+    ]
+)
 SHAPES = st.sampled_from(
     [
         lambda secret: secret,
