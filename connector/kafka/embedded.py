@@ -6,6 +6,9 @@ show; we call its C functions. Clients of any kind, also in other processes, rea
 It is not Kafka. It keeps nothing after `close`, forgets old records (`PARTITION_KEEPS_BYTES`), creates every
 topic a client asks for, knows no transactions, no security, no offsets by time, and answers no request to
 create topics, describe their settings or delete records: `create_topic` and `delete_records` are its own.
+A classic group waits at every rebalance for `session.timeout.ms` less a second (rdkafka_mock_cgrp.c), no
+longer and no shorter; who has not joined again by then loses its partitions. The new protocol does no such
+thing.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ _FUNCTIONS: dict[str, tuple[type[Any] | None, list[type[Any]]]] = {
     "rd_kafka_mock_cluster_destroy": (None, [_pointer]),
     "rd_kafka_mock_cluster_bootstraps": (_text, [_pointer]),
     "rd_kafka_mock_group_initial_rebalance_delay_ms": (None, [_pointer, ctypes.c_int32]),
+    "rd_kafka_mock_set_group_consumer_heartbeat_interval_ms": (None, [_pointer, ctypes.c_int]),
     "rd_kafka_mock_topic_create": (ctypes.c_int, [_pointer, _text, ctypes.c_int, ctypes.c_int]),
     "rd_kafka_mock_partition_delete_records": (ctypes.c_int, [_pointer, _text, _id, ctypes.c_int64]),
     "rd_kafka_mock_partition_set_leader": (ctypes.c_int, [_pointer, _text, _id, _id]),
@@ -48,6 +52,10 @@ _FUNCTIONS: dict[str, tuple[type[Any] | None, list[type[Any]]]] = {
 """The C functions that we call: result and arguments (rdkafka.h, rdkafka_mock.h)."""
 
 _PRODUCER = 0  # rd_kafka_type_t
+
+HEARTBEAT_MS = 200
+"""How often members of the new protocol ask what changed. The default of 3 s is how long each step of a
+rebalance would take."""
 
 
 class Api(IntEnum):
@@ -107,6 +115,7 @@ class EmbeddedKafka:
             raise RuntimeError(f"an embedded Kafka of {brokers} brokers could not be started")
         self._cluster_or_none: int | None = cluster
         self._lib.rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0)
+        self._lib.rd_kafka_mock_set_group_consumer_heartbeat_interval_ms(cluster, HEARTBEAT_MS)
         self.bootstrap: str = self._lib.rd_kafka_mock_cluster_bootstraps(cluster).decode()
         """`bootstrap.servers` for clients."""
 

@@ -340,21 +340,6 @@ async def test_a_commit_in_a_revocation_does_not_wait_for_a_coordinator_that_is_
         mock_broker.kafka.broker_up(1)
 
 
-async def test_a_stop_ends_a_drain_that_is_under_way(broker: Broker, unique: Unique) -> None:
-    """A stop in the middle of a rebalance takes over its deadline."""
-    topic, group = unique("orders"), unique("group")
-    broker.create_topic(topic, partitions=2)
-    produce(broker, topic, 10, partitions=2)
-    async with Member(broker, group, topic, settles=False, drain_timeout_s=60) as member:
-        await member.has(10)
-        async with Member(broker, group, topic):
-            await member.until(lambda: member.drains, "the revocation")
-            began = time.monotonic()
-            await member.poll.stop(2)  # leaving the group may take longer; nothing waits for it
-            assert time.monotonic() - began < 2.1
-            assert not member.leases()
-
-
 async def rounds(member: Member, count: int) -> None:
     """Wait until the thread went round so often: what it was told before has had its effect."""
     last = member.poll.heartbeat

@@ -144,6 +144,7 @@ class KafkaCluster:
             "group.min.session.timeout.ms": 1000,
             "group.consumer.min.session.timeout.ms": 1000,
             "group.consumer.min.heartbeat.interval.ms": 200,
+            "group.consumer.heartbeat.interval.ms": 200,
             "broker.session.timeout.ms": 3000,
             # Kafka's own topics: small, and possible with these few nodes.
             "offsets.topic.num.partitions": 3,
