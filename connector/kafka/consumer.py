@@ -308,17 +308,16 @@ class PollThread:
     # ── rebalance: called by poll, consume and close ─────────────────────────────────────────────
 
     def _on_assign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        leases = [self._leases.grant(place.topic, place.partition) for place in places]
-        begun = self._start.begin(leases)
-        self._leases.starts.update(begun)
-        starts = [offsets.place(lease, begun[lease]) for lease in leases]
-        if self._cooperative:
-            consumer.incremental_assign(starts)
-        else:
-            consumer.assign(starts)
-        self._pause_again()
+        starts = self._start.begin([self._leases.grant(place.topic, place.partition) for place in places])
+        self._leases.hold(starts)
         self._joined = True
-        self._tell(self._listener.assigned, [*begun.items()])
+        self._tell(self._listener.assigned, [*starts.items()])
+        begun = [offsets.place(*each) for each in starts.items()]
+        if self._cooperative:
+            consumer.incremental_assign(begun)
+        else:
+            consumer.assign(begun)
+        self._pause_again()
 
     def _on_revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
         self._give_back(self._leased(places))
@@ -396,7 +395,7 @@ class PollThread:
                 created_anew[lease] = offset
             else:
                 self._restart(lease, offset)
-        for renewed, offset in self._renew(created_anew):
+        for renewed, offset in self._renew(created_anew).items():
             self._restart(renewed, offset)
 
     def _halt(self, lease: Lease, lost: int) -> None:
@@ -404,18 +403,17 @@ class PollThread:
         self._leases.halted.add(lease)
         self._tell(self._listener.offset_lost, lease, self._start.loss(lease, lost))
 
-    def _renew(self, starts: Mapping[Lease, int]) -> Sequence[tuple[Lease, int]]:
+    def _renew(self, starts: Mapping[Lease, int]) -> Mapping[Lease, int]:
         """Their topics were created anew, with smaller offsets: what is open belongs to the old ones. Let it
         finish, commit nothing, and go on under new leases. What was polled of the old ones and not looked at
         yet goes with them, as in any revocation; nobody can read it again."""
         if not starts:
-            return ()
+            return {}
         self._drain([*starts])
         self._fence([*starts], lost=False)
-        renewed = [
-            (self._leases.grant(lease.topic, lease.partition), offset) for lease, offset in starts.items()
-        ]
-        self._tell(self._listener.assigned, renewed)
+        renewed = {self._leases.grant(old.topic, old.partition): offset for old, offset in starts.items()}
+        self._leases.hold(renewed)
+        self._tell(self._listener.assigned, [*renewed.items()])
         return renewed
 
     def _restart(self, lease: Lease, offset: int) -> None:

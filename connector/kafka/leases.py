@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from connector.model.record import Lease
 
@@ -30,11 +30,15 @@ class Leases:
         return iter(self.by_place.values())
 
     def grant(self, topic: str, partition: int) -> Lease:
-        """A new lease, under a higher epoch than every one before."""
+        """A new lease, under a higher epoch than every one before. It is not ours before `hold`."""
         self._epoch += 1
-        lease = self.by_place[(topic, partition)] = Lease(topic, partition, self._epoch)
-        self.starts[lease] = None
-        return lease
+        return Lease(topic, partition, self._epoch)
+
+    def hold(self, starts: Mapping[Lease, int | None]) -> None:
+        """From here on these are ours, and begin at these offsets."""
+        for lease, start in starts.items():
+            self.by_place[(lease.topic, lease.partition)] = lease
+            self.starts[lease] = start
 
     def end(self, leases: Iterable[Lease]) -> None:
         """Fence these: whatever still comes for them is inert. Forget them."""

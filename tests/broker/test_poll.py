@@ -211,6 +211,24 @@ async def test_fail_ends_the_thread_when_the_group_has_no_offset(broker: Broker,
         assert topic in str(member.failure)
 
 
+async def test_what_was_never_given_to_the_loop_is_not_taken_back_from_it(
+    mock_broker: MockBroker, unique: Unique
+) -> None:
+    """The thread dies in the middle of an assignment: the loop is told the end of what it had, no more."""
+    topic, unread, group = unique("orders"), unique("unread"), unique("group")
+    mock_broker.create_topic(topic, partitions=1)
+    produce(mock_broker, topic, 10)
+    async with Member(mock_broker, group, topic) as first:
+        await first.has(10)
+    async with Member(mock_broker, group, topic, f"^{unread}", start_from="fail") as member:
+        await member.owns(1)
+        given = member.leases()
+        mock_broker.create_topic(unread, partitions=1)
+        await member.until(lambda: member.failure, "the failure")
+        assert isinstance(member.failure, NoOffsetError)
+        assert member.fences == [(given, True)]
+
+
 async def test_fail_goes_on_where_the_group_has_an_offset(broker: Broker, unique: Unique) -> None:
     """`start_from` speaks of groups without an offset only."""
     topic, group = unique("orders"), unique("group")

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from connector.kafka.leases import Leases
+from connector.model.record import Lease
+
+
+def held(leases: Leases, topic: str, partition: int) -> Lease:
+    """One that is ours."""
+    lease = leases.grant(topic, partition)
+    leases.hold({lease: None})
+    return lease
+
+
+def test_a_lease_is_ours_when_it_is_held_not_before() -> None:
+    """Where it begins must be asked first, and who asks may fail: then there is nothing to give back."""
+    leases = Leases()
+    lease = leases.grant("orders", 0)
+    assert not [*leases]
+    assert not leases.ours([lease])
+    leases.hold({lease: 7})
+    assert [*leases] == [lease]
+    assert leases.starts == {lease: 7}
 
 
 def test_a_place_granted_again_has_another_lease() -> None:
     """Late results carry the old lease, and so can't be taken for the new one's."""
     leases = Leases()
-    old = leases.grant("orders", 0)
+    old = held(leases, "orders", 0)
     leases.end([old])
-    new = leases.grant("orders", 0)
+    new = held(leases, "orders", 0)
     assert new.epoch > old.epoch
     assert (old.live, new.live) == (False, True)
     assert leases.at([("orders", 0)]) == [new]
@@ -20,8 +39,8 @@ def test_a_place_granted_again_has_another_lease() -> None:
 def test_an_ended_lease_leaves_nothing_behind() -> None:
     """Pauses, halts and starts belong to the lease: the next owner's place, or ours again, begins clean."""
     leases = Leases()
-    lease = leases.grant("orders", 0)
-    stays = leases.grant("orders", 1)
+    lease = held(leases, "orders", 0)
+    stays = held(leases, "orders", 1)
     leases.paused.update([lease, stays])
     leases.halted.add(lease)
     leases.unplaced[lease] = 7
