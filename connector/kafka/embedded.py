@@ -174,10 +174,11 @@ class EmbeddedKafka:
             self._done(self._lib.rd_kafka_mock_broker_set_up(self._cluster, broker))
             self._down.remove(broker)
 
-    def set_rtt(self, ms: int) -> None:
-        """Let every broker take this long to answer; 0 is at once. Requests under way keep their time."""
-        for broker in self._brokers:
-            self._done(self._lib.rd_kafka_mock_broker_set_rtt(self._cluster, broker, ms))
+    def set_rtt(self, ms: int, broker: int | None = None) -> None:
+        """Let this broker, or every one, take this long to answer; 0 is at once. Requests under way keep
+        their time."""
+        for each in self._brokers if broker is None else [broker]:
+            self._done(self._lib.rd_kafka_mock_broker_set_rtt(self._cluster, each, ms))
 
     def coordinator(self, group_id: str, broker: int) -> None:
         """Make this broker the group's coordinator; the old one answers NOT_COORDINATOR from now on."""

@@ -215,6 +215,23 @@ def test_answers_take_as_long_as_set(kafka: EmbeddedKafka) -> None:
     assert min(took_s() for _ in range(3)) < 0.4
 
 
+def test_one_broker_alone_may_be_slow(pair: EmbeddedKafka) -> None:
+    """Its partitions answer late, those of the other at once."""
+    pair.create_topic("fast", 1)
+    pair.leader("fast", 0, 1)
+    client = reader(pair)
+
+    def took_s(topic: str) -> float:
+        began = time.monotonic()
+        client.get_watermark_offsets(TopicPartition(topic, 0), timeout=PATIENCE_S)
+        return time.monotonic() - began
+
+    pair.set_rtt(400, 2)
+    assert took_s("orders") >= 0.4
+    assert min(took_s("fast") for _ in range(3)) < 0.4
+    client.close()
+
+
 def test_the_coordinator_moves_where_it_is_told(pair: EmbeddedKafka) -> None:
     """A group's commits fail with its coordinator and pass again once another broker has the group."""
     produce(pair, b"v")
