@@ -19,19 +19,20 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
-from typing import TypeVarTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from connector.kafka import offsets
+from connector.kafka.bridge import Bridge
+from connector.kafka.fetching import Fetching
+from connector.kafka.handover import Handover
 from connector.kafka.leases import Leases, Place
 from connector.kafka.listener import Listener
+from connector.kafka.placing import Placing
 from connector.kafka.properties import is_cooperative
 from connector.kafka.start import OnOffsetLost, Start, StartFrom
 from connector.model.record import Lease, Record
@@ -51,13 +52,6 @@ CHOKED_S = 0.5
 rebalance alone: a poll that could bring records too would let what we hold grow."""
 
 TIDY_EVERY_S = 1.0
-DRAIN_STEP_S = 0.1
-ANSWER_GRACE_S = 0.5
-"""The loop answers a revocation at its deadline at the latest; this is its answer's way to us."""
-
-COMMIT_MIN_S = 0.2
-"""What the last commit may take although the time for a stop is up: without it, what the drain finished would
-be sent again."""
 
 CLOSE_S = 1.0
 """Of the time for a stop, what the last commit and leaving the group may take."""
@@ -65,8 +59,6 @@ CLOSE_S = 1.0
 GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION)
 """Kafka does not have the offset. librdkafka then lets the partition stand, and refuses to seek in it
 (`_STATE`, 2.16): it must be assigned anew."""
-
-Ts = TypeVarTuple("Ts")
 
 
 class PollThread:
@@ -88,25 +80,17 @@ class PollThread:
         logger: logging.Logger,
     ) -> None:
         """Raises ValueError for properties that librdkafka refuses. Connects when started."""
-        self.heartbeat = time.monotonic()
-        """When the thread last went round (`time.monotonic`); old when it hangs."""
         self._topics = list(topics)
         self._listener = listener
-        self._drain_timeout_s = drain_timeout_s
         self._log = logger
-        self._cooperative = is_cooperative(properties)
-        self._loop = asyncio.get_running_loop()
+        self._bridge = Bridge()
         self._thread = threading.Thread(target=self._run, name="kafka-poll", daemon=True)
         self._ended = asyncio.Event()
         self._commands: deque[Callable[[], None]] = deque()
         self._slots = threading.Semaphore(SLICES_MAX)
-        self._stop_at = math.inf
-        self._deaf = False
 
         self._leases = Leases()
-        self._committing: dict[Place, Lease] = {}
         self._held: list[Record] = []
-        self._choked = False
         self._fed_at = 0.0
         self._joined = False
         self._tidy_at = 0.0
@@ -117,7 +101,17 @@ class PollThread:
         except KafkaException as refused:
             raise ValueError(offsets.words(refused)) from None
         self._log_ends = offsets.LogEnds(self._consumer)
-        self._start = Start(self._consumer, start_from, on_offset_lost, self._commit_now)
+        self._fetching = Fetching(self._consumer, self._leases, cooperative=is_cooperative(properties))
+        self._handover = Handover(self._consumer, self._leases, self._bridge, listener, drain_timeout_s)
+        self._start = Start(self._consumer, start_from, on_offset_lost, self._handover.commit)
+        self._placing = Placing(
+            self._leases, self._start, self._fetching, self._handover, self._bridge, listener
+        )
+
+    @property
+    def heartbeat(self) -> float:
+        """When the thread last went round (`time.monotonic`); old when it hangs."""
+        return self._bridge.heartbeat
 
     # ── commands, from the loop ──────────────────────────────────────────────────────────────────
 
@@ -128,12 +122,12 @@ class PollThread:
     def pause(self, leases: Iterable[Lease]) -> None:
         """Bring nothing more from these, until `resume`. What is on its way still comes."""
         chosen = list(leases)
-        self._commands.append(lambda: self._pause(chosen))
+        self._commands.append(lambda: self._leases.paused.update(self._leases.ours(chosen)))
 
     def resume(self, leases: Iterable[Lease]) -> None:
         """Bring records from these again."""
         chosen = list(leases)
-        self._commands.append(lambda: self._resume(chosen))
+        self._commands.append(lambda: self._leases.paused.difference_update(chosen))
 
     def commit(self, frontiers: Mapping[Lease, int]) -> None:
         """Tell Kafka these offsets; `Listener.committed` has its answer. What is not ours is left out."""
@@ -150,11 +144,11 @@ class PollThread:
         if self._thread.ident is None:
             self._consumer.close()
             return True
-        self._stop_at = time.monotonic() + timeout_s - min(CLOSE_S, timeout_s / 5)
+        self._bridge.stop_at = time.monotonic() + timeout_s - min(CLOSE_S, timeout_s / 5)
         try:
             await asyncio.wait_for(self._ended.wait(), timeout_s)
         except TimeoutError:
-            self._deaf = True
+            self._bridge.cut()
             return False
         return True
 
@@ -165,32 +159,28 @@ class PollThread:
             self._consumer.subscribe(
                 self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
-            while not self._stopping:
+            while not self._bridge.stopping:
                 self._round()
             # Not left to `close`: while another rebalance is under way it leaves the group at once, and the
             # next owner would begin before we have finished.
-            self._give_back([*self._leases])
+            self._handover.give_back([*self._leases])
             self._consumer.close()
         except BaseException as error:
-            self._fence([*self._leases], lost=True)
-            self._tell(self._listener.poll_failed, error)
+            self._handover.fence([*self._leases], lost=True)
+            self._bridge.tell(self._listener.poll_failed, error)
             self._consumer.close()
         finally:
-            self._tell(self._ended.set)
-
-    @property
-    def _stopping(self) -> bool:
-        return self._stop_at < math.inf
+            self._bridge.tell(self._ended.set)
 
     def _round(self) -> None:
-        now = self.heartbeat = time.monotonic()
-        while self._commands:
-            self._commands.popleft()()
+        now = self._bridge.beat()
+        if self._commands:
+            self._obey()
         if now >= self._tidy_at:
             self._tidy_at = now + TIDY_EVERY_S
-            self._place_all()
+            self._placing.look()
             if ends := self._log_ends.look(self._leases, self._leases.paused, now):
-                self._tell(self._listener.ends, ends)
+                self._bridge.tell(self._listener.ends, ends)
         if self._slots.acquire(timeout=SLOT_WAIT_S):
             self._fed_at = now
             self._set_choked(False)
@@ -202,6 +192,11 @@ class PollThread:
         if self._fatal is not None:
             raise KafkaException(self._fatal)
 
+    def _obey(self) -> None:
+        while self._commands:
+            self._commands.popleft()()
+        self._fetching.flow()
+
     def _poll_slice(self) -> None:
         """Wait for one message, take what is there with it, and hand it over: prompt when idle, cheap when
         busy. Uses up the slot that was acquired, or gives it back."""
@@ -212,7 +207,7 @@ class PollThread:
         if first:
             records += self._records(self._consumer.consume(SLICE_MAX - 1, 0))
         if records:
-            self._tell(self._listener.polled, records)
+            self._bridge.tell(self._listener.polled, records)
         else:
             self._slots.release()
 
@@ -222,13 +217,9 @@ class PollThread:
 
     def _set_choked(self, choked: bool) -> None:
         """Fetch nothing while the loop takes nothing."""
-        if choked == self._choked:
-            return
-        self._choked = choked
-        if choked:
-            self._pause_again()
-        else:
-            self._resume([lease for lease in self._leases if lease not in self._leases.paused])
+        if choked != self._leases.choked:
+            self._leases.choked = choked
+            self._fetching.flow()
 
     def _records(self, messages: Iterable[Message]) -> list[Record]:
         """Messages as records of their lease. What the same call returned for a partition that it also took
@@ -253,57 +244,28 @@ class PollThread:
                 )
         return records
 
-    def _tell(self, method: Callable[[*Ts], object], *args: *Ts) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._hear, method, *args)
-        except RuntimeError:  # the loop is closed: nobody is there to hear it
-            self._stop_at = min(self._stop_at, time.monotonic())
-
-    def _hear(self, method: Callable[[*Ts], object], *args: *Ts) -> None:
-        """On the loop: what the thread has to say, unless it was left behind."""
-        if not self._deaf:
-            method(*args)
-
-    # ── commands, in the thread ──────────────────────────────────────────────────────────────────
-
-    def _pause(self, leases: Iterable[Lease]) -> None:
-        ours = self._leases.ours(leases)
-        self._leases.paused.update(ours)
-        self._consumer.pause([offsets.place(lease) for lease in ours])
-
-    def _resume(self, leases: Iterable[Lease]) -> None:
-        ours = self._leases.ours(leases)
-        self._leases.paused.difference_update(ours)
-        if not self._choked:
-            self._consumer.resume([offsets.place(lease) for lease in ours])
-
-    def _pause_again(self) -> None:
-        """After an assignment: librdkafka keeps a partition's pause through being taken away and given back,
-        so what came back with a new lease is let flow first."""
-        quiet = {*self._leases} if self._choked else self._leases.paused
-        self._consumer.resume([offsets.place(lease) for lease in self._leases if lease not in quiet])
-        self._consumer.pause([offsets.place(lease) for lease in quiet])
+    # ── commits ──────────────────────────────────────────────────────────────────────────────────
 
     def _commit(self, chosen: Mapping[Lease, int]) -> None:
         ours = {lease: chosen[lease] for lease in self._leases.ours(chosen)}
         if not ours:
             return
-        self._committing.update({(lease.topic, lease.partition): lease for lease in ours})
+        self._leases.committing.update({(lease.topic, lease.partition): lease for lease in ours})
         places = [offsets.place(lease, offset) for lease, offset in ours.items()]
         try:
             self._consumer.commit(offsets=places, asynchronous=True)
         except KafkaException as error:
-            self._tell(self._listener.committed, ours, offsets.words(error))
+            self._bridge.tell(self._listener.committed, ours, offsets.words(error))
 
     def _on_commit(self, error: KafkaError | None, places: Sequence[TopicPartition]) -> None:
         answers: dict[str | None, dict[Lease, int]] = {}
         for place in places:
-            lease = self._committing.get((place.topic, place.partition))
+            lease = self._leases.committing.get((place.topic, place.partition))
             if lease is not None:
                 refused = error or place.error
                 answers.setdefault(refused.str() if refused else None, {})[lease] = place.offset
         for words, told in answers.items():
-            self._tell(self._listener.committed, told, words)
+            self._bridge.tell(self._listener.committed, told, words)
 
     # ── rebalance: called by poll, consume and close ─────────────────────────────────────────────
 
@@ -311,124 +273,19 @@ class PollThread:
         starts = self._start.begin([self._leases.grant(place.topic, place.partition) for place in places])
         self._leases.hold(starts)
         self._joined = True
-        self._tell(self._listener.assigned, [*starts.items()])
-        begun = [offsets.place(*each) for each in starts.items()]
-        if self._cooperative:
-            consumer.incremental_assign(begun)
-        else:
-            consumer.assign(begun)
-        self._pause_again()
+        self._bridge.tell(self._listener.assigned, [*starts.items()])
+        self._fetching.begin(starts)
 
     def _on_revoke(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        self._give_back(self._leased(places))
-        self._unassign(consumer, places)
+        self._handover.give_back(self._leased(places))
+        self._fetching.end(places)
 
     def _on_lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        self._fence(self._leased(places), lost=True)
-        self._unassign(consumer, places)
-
-    def _give_back(self, leases: Sequence[Lease]) -> None:
-        """Finish, commit, fence, in this order: nobody else may begin before we have ended."""
-        if not leases:
-            return
-        snapshot = self._drain(leases)
-        chosen = {lease: snapshot[lease] for lease in leases if lease in snapshot}
-        self._fence(leases, lost=not self._commit_now(chosen))
-
-    def _drain(self, leases: Sequence[Lease]) -> Mapping[Lease, int]:
-        """Let the loop finish these; what may be committed, or nothing if it does not answer in time."""
-        drained: Future[Mapping[Lease, int]] = Future()
-        self._tell(self._listener.revoked, leases, drained)
-        deadline = time.monotonic() + self._drain_timeout_s + ANSWER_GRACE_S
-        while True:
-            self.heartbeat = now = time.monotonic()
-            left_s = (self._stop_at if self._stopping else deadline) - now
-            try:
-                return drained.result(max(0.0, min(left_s, DRAIN_STEP_S)))
-            except TimeoutError:
-                if left_s <= 0 and drained.cancel():
-                    return {}
-
-    def _commit_now(self, chosen: Mapping[Lease, int]) -> bool:
-        """Commit and wait for the answer, for a bounded time. False if Kafka did not take it."""
-        if not chosen:
-            return True
-        timeout_s = offsets.COMMIT_S
-        if self._stopping:
-            timeout_s = max(COMMIT_MIN_S, min(timeout_s, self._stop_at - time.monotonic()))
-        error = offsets.commit(self._consumer, chosen, timeout_s)
-        self._tell(self._listener.committed, chosen, error)
-        return error is None
-
-    def _fence(self, leases: Sequence[Lease], lost: bool) -> None:
-        if not leases:
-            return
-        for lease in leases:
-            # What is still unanswered of these is told to nobody: they are somebody else's.
-            if self._committing.get((lease.topic, lease.partition)) is lease:
-                del self._committing[lease.topic, lease.partition]
-        self._leases.end(leases)
-        self._tell(self._listener.fenced, leases, lost)
-
-    def _unassign(self, consumer: Consumer, places: list[TopicPartition]) -> None:
-        if self._cooperative:
-            consumer.incremental_unassign(places)
-        else:
-            consumer.unassign()
+        self._handover.fence(self._leased(places), lost=True)
+        self._fetching.end(places)
 
     def _leased(self, places: Iterable[TopicPartition]) -> list[Lease]:
         return self._leases.at((place.topic, place.partition) for place in places)
-
-    # ── where a partition begins ─────────────────────────────────────────────────────────────────
-
-    def _place_all(self) -> None:
-        """Start what stands because Kafka does not have its offset. What is not answered waits a second."""
-        created_anew = {}
-        for lease, lost in list(self._leases.unplaced.items()):
-            if lost is not None and self._start.halts:
-                self._halt(lease, lost)
-                continue
-            offset = self._start.again(lease, lost)
-            if offset is None:
-                break
-            if lost is not None and offset < lost:
-                created_anew[lease] = offset
-            else:
-                self._restart(lease, offset)
-        for renewed, offset in self._renew(created_anew).items():
-            self._restart(renewed, offset)
-
-    def _halt(self, lease: Lease, lost: int) -> None:
-        del self._leases.unplaced[lease]
-        self._leases.halted.add(lease)
-        self._tell(self._listener.offset_lost, lease, self._start.loss(lease, lost))
-
-    def _renew(self, starts: Mapping[Lease, int]) -> Mapping[Lease, int]:
-        """Their topics were created anew, with smaller offsets: what is open belongs to the old ones. Let it
-        finish, commit nothing, and go on under new leases. What was polled of the old ones and not looked at
-        yet goes with them, as in any revocation; nobody can read it again."""
-        if not starts:
-            return {}
-        self._drain([*starts])
-        self._fence([*starts], lost=False)
-        renewed = {self._leases.grant(old.topic, old.partition): offset for old, offset in starts.items()}
-        self._leases.hold(renewed)
-        self._tell(self._listener.assigned, [*renewed.items()])
-        return renewed
-
-    def _restart(self, lease: Lease, offset: int) -> None:
-        """Assign a partition that stands anew. Eager groups can only assign all at once."""
-        starts = {**self._leases.starts, lease: offset}
-        if self._cooperative:
-            self._consumer.incremental_unassign([offsets.place(lease)])
-            self._consumer.incremental_assign([offsets.place(lease, offset)])
-        else:
-            starts = offsets.positions(self._consumer, self._leases.starts) | {lease: offset}
-            self._consumer.assign([offsets.place(*each) for each in starts.items()])
-        self._leases.starts.update(starts)
-        self._leases.unplaced.pop(lease, None)
-        self._pause_again()
-        self._tell(self._listener.moved, lease, offset)
 
     # ── what librdkafka has to say ───────────────────────────────────────────────────────────────
 
@@ -455,4 +312,4 @@ class PollThread:
         """In the new protocol a member without a partition learns only here that the coordinator has it."""
         if not self._joined and json.loads(text)["cgrp"]["state"] == "up":
             self._joined = True
-            self._tell(self._listener.assigned, [])
+            self._bridge.tell(self._listener.assigned, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from connector.model.record import Lease
 
@@ -10,12 +11,20 @@ Place = tuple[str, int]
 """Topic and partition, as librdkafka names them: without the lease."""
 
 
+class Flow(NamedTuple):
+    """What librdkafka must be told. Both are empty most of the time."""
+
+    pause: list[Lease]
+    resume: list[Lease]
+
+
 class Leases:
     """The leases that are live, and how each stands.
 
     `starts`: the offset each was last started at, None while unknown. `unplaced`: those that stand because
     Kafka does not have their offset (None: the group never had one). `halted`: those that stand until a
-    person acts. `paused`: those that the loop wants nothing from.
+    person acts. `paused`: those that the loop wants nothing from; `choked`: it wants nothing at all.
+    `committing`: whose commit was last sent for a place; the answer names the place alone.
     """
 
     def __init__(self) -> None:
@@ -24,6 +33,10 @@ class Leases:
         self.unplaced: dict[Lease, int | None] = {}
         self.halted: set[Lease] = set()
         self.paused: set[Lease] = set()
+        self.choked = False
+        self.committing: dict[Place, Lease] = {}
+        self._told: dict[Lease, bool] = {}
+        """Whether librdkafka was last told to pause it. Absent: not told yet, it may do either."""
         self._epoch = 0
 
     def __iter__(self) -> Iterator[Lease]:
@@ -40,15 +53,38 @@ class Leases:
             self.by_place[(lease.topic, lease.partition)] = lease
             self.starts[lease] = start
 
+    def place(self, lease: Lease, starts: Mapping[Lease, int | None]) -> None:
+        """This one stands no more: it was assigned anew, and with it all that have a start here."""
+        self.starts.update(starts)
+        self.unplaced.pop(lease, None)
+        for each in starts:
+            self._told.pop(each, None)
+
+    def flow(self) -> Flow:
+        """What has changed in what is wanted. Only that is told: a pause throws away what was fetched ahead.
+        Of what was assigned it is told in any case: librdkafka keeps a partition's pause through being taken
+        away and given back, and nobody would end it."""
+        flow = Flow([], [])
+        for lease in self:
+            quiet = self.choked or lease in self.paused
+            if self._told.get(lease) is not quiet:
+                self._told[lease] = quiet
+                (flow.pause if quiet else flow.resume).append(lease)
+        return flow
+
     def end(self, leases: Iterable[Lease]) -> None:
         """Fence these: whatever still comes for them is inert. Forget them."""
         for lease in leases:
+            place = (lease.topic, lease.partition)
             lease.live = False
-            del self.by_place[(lease.topic, lease.partition)]
+            del self.by_place[place]
             del self.starts[lease]
             self.unplaced.pop(lease, None)
             self.halted.discard(lease)
             self.paused.discard(lease)
+            self._told.pop(lease, None)
+            if self.committing.get(place) is lease:
+                del self.committing[place]
 
     def at(self, places: Iterable[Place]) -> list[Lease]:
         """The leases at these places, where there is one."""

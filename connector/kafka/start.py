@@ -61,11 +61,14 @@ class Start:
         assert self._on_offset_lost != "halt", "a halted partition does not go on"
         return offsets.edges(self._consumer, [lease], self._on_offset_lost, ASK_S).get(lease)
 
-    def loss(self, lease: Lease, lost: int) -> str:
-        """What was lost, in words for people."""
-        first = offsets.edges(self._consumer, [lease], "earliest", ASK_S).get(lease)
-        last = offsets.edges(self._consumer, [lease], "latest", ASK_S).get(lease)
-        return f"Kafka no longer has offset {lost}; it has {first} up to {last}"
+    def losses(self, lost: Mapping[Lease, int]) -> dict[Lease, str]:
+        """What was lost of each, in words for people."""
+        first = offsets.edges(self._consumer, lost, "earliest", ASK_S)
+        last = offsets.edges(self._consumer, lost, "latest", ASK_S)
+        return {
+            lease: f"Kafka no longer has offset {offset}; it has {first.get(lease)} up to {last.get(lease)}"
+            for lease, offset in lost.items()
+        }
 
     def _first(self, leases: Sequence[Lease]) -> dict[Lease, int]:
         """Where the group starts what it has no offset for. The end of a log is committed before it is used:

@@ -352,7 +352,7 @@ async def test_a_commit_in_a_revocation_does_not_wait_for_a_coordinator_that_is_
         began = time.monotonic()
         chosen = {member.got[0].lease: 10}
         took: Future[bool] = Future()
-        member.poll._commands.append(lambda: took.set_result(member.poll._commit_now(chosen)))
+        member.poll._commands.append(lambda: took.set_result(member.poll._handover.commit(chosen)))
         assert not await asyncio.wrap_future(took)
         assert time.monotonic() - began < 2.0
         mock_broker.kafka.broker_up(1)

@@ -44,12 +44,68 @@ def test_an_ended_lease_leaves_nothing_behind() -> None:
     leases.paused.update([lease, stays])
     leases.halted.add(lease)
     leases.unplaced[lease] = 7
+    leases.committing.update({("orders", 0): lease, ("orders", 1): stays})
     leases.end([lease])
     assert [*leases] == [stays]
     assert leases.paused == {stays}
     assert not leases.halted
     assert not leases.unplaced
     assert leases.starts == {stays: None}
+    assert leases.committing == {("orders", 1): stays}
+
+
+def test_an_answer_to_the_new_lease_is_not_forgotten_with_the_old_one() -> None:
+    """An answer names a place alone: it belongs to whoever sent the last commit for it."""
+    leases = Leases()
+    old, new = held(leases, "orders", 0), leases.grant("orders", 0)
+    leases.committing["orders", 0] = new
+    leases.end([old])
+    assert leases.committing == {("orders", 0): new}
+
+
+# ── what librdkafka is told of pauses ────────────────────────────────────────────────────────────
+
+
+def test_changes_alone_are_told() -> None:
+    """Each pause throws away what was fetched ahead."""
+    leases = Leases()
+    first, second = held(leases, "orders", 0), held(leases, "orders", 1)
+    assert leases.flow() == ([], [first, second])
+    assert leases.flow() == ([], [])
+    leases.paused.add(first)
+    assert leases.flow() == ([first], [])
+    assert leases.flow() == ([], [])
+    leases.paused.discard(first)
+    assert leases.flow() == ([], [first])
+
+
+def test_a_choked_loop_is_fed_nothing_and_afterwards_only_what_it_wants() -> None:
+    """What it paused itself stays paused; what comes meanwhile is quiet from the beginning."""
+    leases = Leases()
+    first, second = held(leases, "orders", 0), held(leases, "orders", 1)
+    leases.paused.add(first)
+    leases.flow()
+    leases.choked = True
+    third = held(leases, "orders", 2)
+    assert leases.flow() == ([second, third], [])
+    leases.choked = False
+    assert leases.flow() == ([], [second, third])
+
+
+def test_what_is_assigned_anew_is_told_in_any_case() -> None:
+    """librdkafka may keep a pause that nobody would end, or forget one that still holds."""
+    leases = Leases()
+    lease, other = held(leases, "orders", 0), held(leases, "orders", 1)
+    leases.paused.add(lease)
+    leases.flow()
+    leases.unplaced[lease] = 7
+    leases.place(lease, {lease: 9})
+    assert not leases.unplaced
+    assert leases.starts == {lease: 9, other: None}
+    assert leases.flow() == ([lease], [])
+    leases.end([other])
+    again = held(leases, "orders", 1)
+    assert leases.flow() == ([], [again])
 
 
 def test_places_that_are_not_ours_are_passed_over() -> None:
