@@ -78,6 +78,7 @@ DOERS = (
     "connector.kafka.embedded",
     "connector.kafka.handover",
     "connector.kafka.inspect",
+    "connector.kafka.placing",
     "connector.kafka.produce",
     "connector.kafka.producer",
 )

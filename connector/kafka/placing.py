@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from connector.kafka.bridge import Bridge
@@ -9,8 +10,12 @@ from connector.kafka.fetching import Fetching
 from connector.kafka.handover import Handover
 from connector.kafka.leases import Leases
 from connector.kafka.listener import Listener
-from connector.kafka.start import Start
+from connector.kafka.start import ASK_S, Start
 from connector.model.record import Lease
+
+REST = 4
+"""After unanswered questions we poll for so many times as long as they took: all other partitions wait while
+we ask, and one broker may be silent for hours."""
 
 
 class Placing:
@@ -32,20 +37,28 @@ class Placing:
         self._handover = handover
         self._bridge = bridge
         self._listener = listener
+        self._look_at = 0.0
 
     def look(self) -> None:
-        """Place what can be placed now. What is not answered waits until the next time."""
+        """Place what can be placed now. What is not answered comes last the next time."""
+        began = time.monotonic()
+        if not self._leases.unplaced or began < self._look_at:
+            return
         if self._start.halts:
             self._halt()
         created_anew = {}
         for lease, lost in [*self._leases.unplaced.items()]:
             offset = self._start.again(lease, lost)
             if offset is None:
-                break
-            if lost is not None and offset < lost:
+                self._leases.unplaced[lease] = self._leases.unplaced.pop(lease)
+                if time.monotonic() - began >= ASK_S:
+                    break
+            elif lost is not None and offset < lost:
                 created_anew[lease] = offset
             else:
                 self._restart(lease, offset)
+        now = time.monotonic()
+        self._look_at = now + REST * (now - began)
         self._renew(created_anew)
 
     def _halt(self) -> None:

@@ -44,22 +44,22 @@ class Start:
         """Whether a partition whose offset is lost waits for a person."""
         return self._on_offset_lost == "halt"
 
-    def begin(self, leases: Sequence[Lease]) -> dict[Lease, int | None]:
+    def begin(self, leases: Sequence[Lease], timeout_s: float = ASK_S) -> dict[Lease, int | None]:
         """Where each of these starts. None where nobody told us in time: librdkafka asks again by itself, and
         what it does not find either comes back to us as an error."""
         if not leases:
             return {}
-        known = offsets.committed(self._consumer, leases, ASK_S)
+        known = offsets.committed(self._consumer, leases, timeout_s)
         if known is None:
             return dict.fromkeys(leases)
-        return known | self._first([lease for lease, offset in known.items() if offset is None])
+        return known | self._first([lease for lease, offset in known.items() if offset is None], timeout_s)
 
     def again(self, lease: Lease, lost: int | None) -> int | None:
         """Where a partition goes on whose offset Kafka does not have. None: not answered, ask later."""
         if lost is None:
-            return self._first([lease]).get(lease)
+            return self.begin([lease], offsets.ASK_ASIDE_S)[lease]
         assert self._on_offset_lost != "halt", "a halted partition does not go on"
-        return offsets.edges(self._consumer, [lease], self._on_offset_lost, ASK_S).get(lease)
+        return offsets.edges(self._consumer, [lease], self._on_offset_lost, offsets.ASK_ASIDE_S).get(lease)
 
     def losses(self, lost: Mapping[Lease, int]) -> dict[Lease, str]:
         """What was lost of each, in words for people."""
@@ -70,14 +70,14 @@ class Start:
             for lease, offset in lost.items()
         }
 
-    def _first(self, leases: Sequence[Lease]) -> dict[Lease, int]:
+    def _first(self, leases: Sequence[Lease], timeout_s: float) -> dict[Lease, int]:
         """Where the group starts what it has no offset for. The end of a log is committed before it is used:
         until a first commit, a crash would make us start at a later end."""
         if not leases:
             return {}
         if self._start_from == "fail":
             raise NoOffsetError(f"the group has no offset for {leases[0].topic}:{leases[0].partition}")
-        starts = offsets.edges(self._consumer, leases, self._start_from, ASK_S)
+        starts = offsets.edges(self._consumer, leases, self._start_from, timeout_s)
         if self._start_from == "latest" and not self._commit(starts):
             return {}
         return starts

@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 
 from connector.kafka import offsets as offsets_module
 from connector.kafka.consumer import SLICE_MAX, SLICES_MAX
-from connector.kafka.embedded import Api, Failure
+from connector.kafka.embedded import Api, EmbeddedKafka, Failure
 from connector.kafka.start import NoOffsetError
 from connector.model.record import Lease
 from tests.broker.launcher.brokers import Broker, MockBroker
@@ -251,6 +251,30 @@ async def test_a_start_that_nobody_tells_is_asked_again(mock_broker: MockBroker,
     async with Member(mock_broker, group, topic) as member:
         await member.has(10)
         assert member.spots() == sent
+
+
+async def test_a_partition_that_cannot_begin_holds_no_other_up(unique: Unique) -> None:
+    """Where three begin can't be told, as their broker is away; the fourth begins, and flows."""
+    topic, group = unique("orders"), unique("group")
+    with EmbeddedKafka(2) as kafka:
+        broker = MockBroker(kafka)
+        broker.create_topic(topic, partitions=4)
+        for number in range(4):
+            kafka.leader(topic, number, 2 if number < 3 else 1)
+        kafka.coordinator(group, 1)
+        produce(broker, topic, 40, partitions=4)
+        kafka.set_rtt(60_000, 2)
+        async with Member(broker, group, topic) as member:
+            await member.has(10)
+            began = time.monotonic()
+            await rounds(member, 40)
+            # Quiet rounds take 0.1 s each; questions take at most a fifth of all time.
+            assert time.monotonic() - began < 10
+            assert {number for _, number, _ in member.spots()} == {3}
+            kafka.set_rtt(0, 2)
+            kafka.broker_down(2)
+            kafka.broker_up(2)
+            await member.has(40)
 
 
 # ── topics that come and go ──────────────────────────────────────────────────────────────────────
