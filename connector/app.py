@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import random
 import socket
@@ -29,7 +28,7 @@ from connector.ops.health import HealthServer
 from connector.ops.telemetry import Telemetry
 from connector.ops.watchdog import Watchdog
 from connector.pipeline import Pipeline
-from connector.settings import Settings, describe, typed_options
+from connector.settings import Settings, describe, fingerprint, typed_options
 from connector.status import MEASURED_EVERY_S, Status
 from connector.vendors import DESTINATIONS
 from connector.vendors.contract import Limits
@@ -83,7 +82,7 @@ class App:
             budget=Budget(self._budget_bytes, settings.limits.partition_share, settings.limits.ahead_max),
             dead_letters=DeadLetters(
                 settings.dead_letter_topic,
-                Context(name, settings.source.group_id, _fingerprint(settings), logs.redact),
+                Context(name, settings.source.group_id, fingerprint(settings), logs.redact),
                 self._producer,
                 lambda: time.time_ns() // 1_000_000,
             ),
@@ -240,13 +239,6 @@ def _registry(settings: Settings, telemetry: Telemetry) -> Registry | None:
         return None
     secret = registry.secret()
     return Registry(ConfluentSource(registry.url, secret.read if secret is not None else None), telemetry)
-
-
-def _fingerprint(settings: Settings) -> str:
-    """A short hash of what decides how events are mapped: a dead letter tells under which rules it failed."""
-    options = describe(settings)["destination"]["options"]
-    rules = msgspec.json.encode([options, settings.delivery.consent], order="deterministic")
-    return hashlib.sha256(rules).hexdigest()[:16]
 
 
 def _client_id() -> str:

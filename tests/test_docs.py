@@ -29,7 +29,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 PLACE = re.compile(r"(?:connector|tests|docs|avro|bench|helm)/[\w./-]*|[A-Z]+\.md|Makefile|pyproject\.toml")
 MAKE = re.compile(r"\bmake ([a-z-]+)")
 
-LATER = {"explain": "dead letters", "dlq": "dead letters"}
+LATER = {"explain": "dead letters"}
 """Commands that come later, and may not be on a page before."""
 
 

@@ -40,7 +40,7 @@ ITEMS = f"{OURS}items"
 """A JSON list of the refused items' ids."""
 
 RESOLVES = f"{OURS}resolves"
-"""On a marker record without value: the `topic:partition:offset` of the letter that is resolved."""
+"""On a marker record without value: the `topic:partition:offset` of the record whose letters are resolved."""
 
 VALUE_OMITTED = f"{OURS}value_omitted"
 VALUE_SHA256 = f"{OURS}value_sha256"
@@ -50,11 +50,12 @@ STAGES = {"undecodable": "VALUE_CONVERTER", "unknown_schema": "VALUE_CONVERTER"}
 
 
 class Letter(msgspec.Struct, frozen=True):
-    """What is written to the dead-letter topic."""
+    """What is written to the dead-letter topic. `partition` None: its key decides."""
 
     key: bytes | None
     value: bytes | None
     headers: Headers
+    partition: int | None = None
 
     @property
     def size(self) -> int:

@@ -19,6 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, t
 )
 
 from connector.kafka.dead_letter import Headers
+from connector.model.coordinate import Coordinate
 
 OFFSET_NONE = -1001  # librdkafka's number for "the group has no offset here"
 
@@ -36,6 +37,9 @@ class Stored(msgspec.Struct, frozen=True):
 
     partition: int
     offset: int
+    timestamp_ms: int
+    """Kafka's own (create or append time), 0 when it has none."""
+    key: bytes | None
     value: bytes | None
     headers: Headers
 
@@ -58,6 +62,7 @@ class Cluster:
             **properties,
             "group.id": group_id,
             "enable.auto.commit": "false",
+            "auto.offset.reset": "error",  # what is gone is gone; never read something else instead
             "enable.partition.eof": "true",  # a topic may end in a transaction's mark, which is no record
             "fetch.wait.max.ms": "10",  # a broker answers in turn: what we ask next waits behind a fetch
         }
@@ -95,7 +100,7 @@ class Cluster:
     def records(self, topic: str) -> Iterator[Stored]:
         """Every record that the topic holds now; each partition's in their order."""
         numbers = range(self.topics().get(topic, 0))
-        edges = {number: self._edges(topic, number) for number in numbers}
+        edges = {number: self.edges(topic, number) for number in numbers}
         ends = {number: end for number, (first, end) in edges.items() if end > first}
         self._consumer.assign([TopicPartition(topic, number, edges[number][0]) for number in ends])
         while ends:
@@ -107,11 +112,27 @@ class Cluster:
                     raise ClusterError(f"{topic}:{number} can't be read: {error.str()}")
                 end = ends.get(number, 0)
                 if error is None and offset < end:
-                    headers = tuple(message.headers() or ())
-                    yield Stored(number, offset, message.value(), headers)  # type: ignore[arg-type]  # as read
+                    yield _stored(message, number, offset)
                 if error is not None or offset + 1 >= end:
                     ends.pop(number, None)
         self._consumer.unassign()
+
+    def record(self, where: Coordinate) -> Stored | None:
+        """The record at this coordinate; None when Kafka has none there, any more or at all."""
+        first, end = self.edges(where.topic, where.partition)
+        if not first <= where.offset < end:
+            return None
+        self._consumer.assign([TopicPartition(*where)])
+        try:
+            for message in self._some():
+                error, offset = message.error(), message.offset()
+                if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                    raise ClusterError(f"{where} can't be read: {error.str()}")
+                if error is None and offset == where.offset:
+                    return _stored(message, where.partition, where.offset)
+            return None  # a hole: compaction, or the mark of a transaction
+        finally:
+            self._consumer.unassign()
 
     def _some(self) -> list[Message]:
         """What is there, at least one message."""
@@ -120,7 +141,8 @@ class Cluster:
             raise ClusterError("no answer in time")
         return [message, *self._consumer.consume(READ_AT_ONCE, 0)]
 
-    def _edges(self, topic: str, number: int) -> tuple[int, int]:
+    def edges(self, topic: str, number: int) -> tuple[int, int]:
+        """The first offset that Kafka has of a partition, and the one that its next record will get."""
         try:
             first, end = self._consumer.get_watermark_offsets(
                 TopicPartition(topic, number), timeout=self._timeout_s
@@ -145,6 +167,12 @@ class Cluster:
         text = error.str()
         if text not in self._errors and len(self._errors) < 3:
             self._errors.append(text)
+
+
+def _stored(message: Message, number: int, offset: int) -> Stored:
+    headers = tuple(message.headers() or ())
+    timestamp_ms = max(0, message.timestamp()[1])
+    return Stored(number, offset, timestamp_ms, message.key(), message.value(), headers)  # type: ignore[arg-type]  # as read
 
 
 def _words(error: Exception) -> str:

@@ -34,6 +34,9 @@ AGAIN_AFTER_S = 1.0
 AGAIN_A_TICK = 10
 """Letters that Kafka will not have as they are, and that are tried again at once."""
 
+ANY_PARTITION = -1
+"""librdkafka's number for "as the key says"."""
+
 TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 """The topic's limit, and its segment's."""
 
@@ -188,6 +191,7 @@ class DeadLetterProducer:
                 value=letter.value,
                 key=letter.key,
                 headers=list(letter.headers),
+                partition=ANY_PARTITION if letter.partition is None else letter.partition,
                 on_delivery=lambda error, _: self._answered(write, size, error),
             )
         except BufferError:

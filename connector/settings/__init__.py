@@ -3,7 +3,7 @@ and the pages made from them (`reference`)."""
 
 from __future__ import annotations
 
-from connector.settings.effective import describe, secret_values
+from connector.settings.effective import describe, fingerprint, secret_values
 from connector.settings.load import from_mapping, load, read, typed_options
 from connector.settings.model import Settings
 from connector.settings.problem import ConfigurationError, Problem
@@ -15,6 +15,7 @@ __all__ = [
     "Secret",
     "Settings",
     "describe",
+    "fingerprint",
     "from_mapping",
     "load",
     "read",

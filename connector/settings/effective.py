@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
+import msgspec
 from pydantic import SecretStr
 
 from connector.settings.load import typed_options
@@ -22,6 +24,13 @@ def describe(settings: Settings) -> dict[str, Any]:
         name: HIDDEN if is_secret_property(name) else value for name, value in properties.items()
     }
     return shown
+
+
+def fingerprint(settings: Settings) -> str:
+    """A short hash of what decides how events are mapped: a dead letter tells under which rules it failed."""
+    options = describe(settings)["destination"]["options"]
+    rules = msgspec.json.encode([options, settings.delivery.consent], order="deterministic")
+    return hashlib.sha256(rules).hexdigest()[:16]
 
 
 def secret_values(settings: Settings) -> list[str]:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from connector.kafka.inspect import Cluster, ClusterError
+from connector.kafka.inspect import Cluster, ClusterError, Stored
+from connector.model.coordinate import Coordinate
 from tests.broker.launcher.brokers import Broker
 from tests.broker.launcher.kafka import KafkaCluster
 
@@ -90,6 +91,24 @@ def test_a_topics_records_are_read_completely_and_in_order(broker: Broker, uniqu
         ]
 
 
+def test_one_record_is_read_where_it_stands(broker: Broker, unique: Unique) -> None:
+    """With key, headers and time; nothing else is read in the place of one that is gone or not there yet."""
+    topic = unique("orders")
+    broker.create_topic(topic, 2)
+    producer = Producer({"bootstrap.servers": broker.bootstrap})
+    for number in range(5):
+        producer.produce(topic, b"%d" % number, b"k", partition=1, headers=[("n", None)], timestamp=7_000)
+    producer.flush(ANSWER_S)
+    broker.delete_records(topic, 1, 2)
+    with at(broker.bootstrap) as cluster:
+        found = cluster.record(Coordinate(topic, 1, 3))
+        assert found == Stored(1, 3, 7_000, b"k", b"3", (("n", None),))
+        for offset in (0, 1, 5, 99):
+            assert cluster.record(Coordinate(topic, 1, offset)) is None
+        assert cluster.record(Coordinate(topic, 0, 0)) is None
+        assert [each.offset for each in cluster.records(topic)] == [2, 3, 4]
+
+
 def test_the_end_of_a_transaction_is_no_record(real_broker: Broker, unique: Unique) -> None:
     """It takes an offset at the end of the topic, and no record will ever come for it."""
     topic = unique("orders")
@@ -101,3 +120,4 @@ def test_the_end_of_a_transaction_is_no_record(real_broker: Broker, unique: Uniq
     producer.commit_transaction(ANSWER_S)
     with at(real_broker.bootstrap) as cluster:
         assert [each.value for each in cluster.records(topic)] == [b"x"]
+        assert cluster.record(Coordinate(topic, 0, 1)) is None

@@ -1,0 +1,190 @@
+"""`connector dlq`: which records could not be delivered, why, and what to do about it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Annotated, NoReturn
+
+import msgspec
+import typer
+
+from connector.cli import letter_views
+from connector.cli.common import FAILED, ConfigFile, command, read_settings
+from connector.cli.letter_choice import (
+    AsJson,
+    EventTypes,
+    Reasons,
+    Since,
+    Topics,
+    Until,
+    choice_of,
+    coordinate_of,
+    look_at,
+    read_cases,
+)
+from connector.cli.lines import output
+from connector.kafka.cases import Case, Cases
+from connector.kafka.dead_letter import parse
+from connector.kafka.inspect import ClusterError
+from connector.kafka.marker import Spot
+from connector.model.coordinate import Coordinate
+from connector.ops import logs
+from connector.settings import fingerprint
+
+app = command()
+
+Resolved = Annotated[bool, typer.Option("--resolved", help="Those that are resolved, instead of the open.")]
+Everything = Annotated[bool, typer.Option("--all", help="The open and the resolved.")]
+
+
+@app.callback()
+def dlq() -> None:
+    """List, show, count and replay dead letters: records that can't be delivered as they are.
+
+    All letters of one record are one case, open until a replay delivers or skips it.
+
+    \b
+    Example:
+      connector dlq list -c connector.yaml --reason invalid_price
+      connector dlq show -c connector.yaml orders:3:42
+      connector dlq stats -c connector.yaml
+    """
+
+
+@app.command("list")
+def list_(
+    config: ConfigFile = None,
+    reason: Reasons = None,
+    topic: Topics = None,
+    event_type: EventTypes = None,
+    since: Since = None,
+    until: Until = None,
+    resolved: Resolved = False,
+    everything: Everything = False,
+    as_json: AsJson = False,
+) -> None:
+    """List what is open, the oldest failure first: a line a record.
+
+    RECORD is where the record stands in its source topic, however often it failed. Payloads are never shown
+    here.
+
+    \b
+    Example:
+      connector dlq list -c connector.yaml --reason invalid_price --since 2026-11-18T00:00:00Z
+      connector dlq list -c connector.yaml --all --json
+    """
+    settings = read_settings(config)
+    states = ("open", "resolved") if everything else ("resolved",) if resolved else ("open",)
+    choice = choice_of(reason, topic, event_type, since, until, states)  # type: ignore[arg-type]  # words of State
+    with _told(), look_at(settings) as cluster:
+        cases = read_cases(cluster, settings)
+    chosen = [case for case in cases.all() if choice.takes(case)]
+    with output():
+        if as_json:
+            for case in chosen:
+                print(letter_views.as_json(case))
+        elif chosen:
+            for line in letter_views.table(chosen, with_state=everything):
+                print(line)
+    _count(cases, chosen)
+
+
+@app.command()
+def show(
+    record: Annotated[str, typer.Argument(metavar="RECORD", help="TOPIC:PARTITION:OFFSET of the source.")],
+    config: ConfigFile = None,
+    payload: Annotated[
+        bool, typer.Option("--payload", help="Key, headers and value too: they may be personal data.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show one dead letter in full: why, what the vendor said, and how it stands.
+
+    The place of the letter itself, in the dead-letter topic, does as well. `connector explain` decodes the
+    record and tells what would become of it now.
+
+    \b
+    Example:
+      connector dlq show -c connector.yaml orders:3:42
+    """
+    wanted = coordinate_of(record, "RECORD")
+    settings = read_settings(config)
+    topic = settings.dead_letter_topic
+    with _told(), look_at(settings) as cluster:
+        case = _case_at(read_cases(cluster, settings), wanted, topic)
+        stored = cluster.record(Coordinate(topic, *case.spot)) if case is not None else None
+    letter = parse(stored.headers) if stored is not None else None
+    if case is None or stored is None or letter is None:
+        _fail(f"{topic} has no letter of {wanted}")
+    with output():
+        if as_json:
+            print(letter_views.full_json(case, stored, letter, payload))
+        else:
+            for line in letter_views.in_full(case, stored, letter, topic, fingerprint(settings), payload):
+                print(line)
+
+
+@app.command()
+def stats(
+    config: ConfigFile = None,
+    reason: Reasons = None,
+    topic: Topics = None,
+    event_type: EventTypes = None,
+    since: Since = None,
+    until: Until = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count dead letters, open and resolved, by reason, event type and day (UTC).
+
+    \b
+    Example:
+      connector dlq stats -c connector.yaml --since 2026-11-18T00:00:00Z
+    """
+    settings = read_settings(config)
+    choice = choice_of(reason, topic, event_type, since, until, ("open", "resolved"))
+    with _told(), look_at(settings) as cluster:
+        cases = read_cases(cluster, settings)
+    found = letter_views.counts(case for case in cases.all() if choice.takes(case))
+    with output():
+        if as_json:
+            print(msgspec.json.encode(found).decode())
+        else:
+            for line in letter_views.count_table(found):
+                print(line)
+    _tell_foreign(cases)
+
+
+# ── inside ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _case_at(cases: Cases, wanted: Coordinate, topic: str) -> Case | None:
+    """The case of this record, or the one that this letter belongs to."""
+    spot = Spot(wanted.partition, wanted.offset) if wanted.topic == topic else None
+    return next((case for case in cases.all() if case.record == wanted or spot in case.spots), None)
+
+
+def _count(cases: Cases, chosen: list[Case]) -> None:
+    open_ = sum(case.marker is None for case in chosen)
+    print(f"{open_:,} open, {len(chosen) - open_:,} resolved", file=sys.stderr)
+    _tell_foreign(cases)
+
+
+def _tell_foreign(cases: Cases) -> None:
+    if cases.foreign:
+        print(f"{cases.foreign:,} records of the topic are not the connector's", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What the cluster has against it is told in one line, with exit code 1."""
+    try:
+        yield
+    except ClusterError as error:
+        _fail(str(error))
+
+
+def _fail(why: str) -> NoReturn:
+    print(logs.redact(why), file=sys.stderr)
+    raise typer.Exit(FAILED)

@@ -1,0 +1,143 @@
+"""The dead-letter topic, record by record: what is open, what is resolved. Decides only: no broker, no clock.
+
+All letters of one record are one case, however often it failed or was written:
+
+    open        a letter of it is named by no marker
+    resolved    a marker names each of them
+    open again  one more letter came, which no marker names
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from connector.kafka.dead_letter import DeadLetter, Headers, parse
+from connector.kafka.marker import Marker, Spot, read_marker
+from connector.model.coordinate import Coordinate
+
+State = Literal["open", "resolved"]
+
+
+class Case(msgspec.Struct, frozen=True):
+    """One record's letters: the newest of them, where it stands, where all stand, and how it ended."""
+
+    record: Coordinate
+    letter: DeadLetter
+    spot: Spot
+    spots: tuple[Spot, ...]
+    marker: Marker | None
+    """The one that resolves it; None while it is open."""
+
+    @property
+    def state(self) -> State:
+        """`open` or `resolved`."""
+        return "open" if self.marker is None else "resolved"
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """Which cases are meant; nothing said, all that are open.
+
+    A reason with an open end (`missing_required_field`) means all of its kind. `since` and `until` are
+    compared with `failed_at`, in its own form (`rfc3339`); the end is excluded.
+    """
+
+    records: frozenset[Coordinate] = frozenset()
+    reasons: frozenset[str] = frozenset()
+    topics: frozenset[str] = frozenset()
+    event_types: frozenset[str] = frozenset()
+    since: str = ""
+    until: str = ""
+    states: frozenset[State] = frozenset({"open"})
+
+    def takes(self, case: Case) -> bool:
+        """Whether this one is meant."""
+        letter = case.letter
+        reason = letter.reason
+        return (
+            case.state in self.states
+            and (not self.records or case.record in self.records)
+            and (not self.reasons or not self.reasons.isdisjoint((reason, reason.partition(":")[0])))
+            and (not self.topics or letter.topic in self.topics)
+            and (not self.event_types or letter.event_type in self.event_types)
+            and self.since <= letter.failed_at
+            and (not self.until or letter.failed_at < self.until)
+        )
+
+
+class _Letters:
+    """What is known of one record's letters. Its newest is kept, of the others where and when."""
+
+    __slots__ = ("newest", "spot", "written")
+
+    def __init__(self) -> None:
+        self.newest: DeadLetter | None = None
+        self.spot = Spot(0, 0)
+        self.written: list[tuple[Spot, int]] = []
+
+    def add(self, letter: DeadLetter, spot: Spot, written_ms: int) -> None:
+        self.written.append((spot, written_ms))
+        if self.newest is None or (letter.failed_at, spot) >= (self.newest.failed_at, self.spot):
+            self.newest, self.spot = letter, spot
+
+
+class Cases:
+    """Unites what the dead-letter topic holds, whatever order its partitions are read in.
+
+    About 1 KB a record that has a letter; values and the vendor's words are not kept.
+    """
+
+    def __init__(self) -> None:
+        self.foreign = 0
+        """Records that are neither a letter nor a marker of ours."""
+        self._letters: dict[Coordinate, _Letters] = {}
+        self._markers: dict[Coordinate, list[tuple[Marker, int]]] = {}
+
+    def add(self, spot: Spot, written_ms: int, has_value: bool, headers: Headers) -> None:
+        """One more record of the dead-letter topic."""
+        letter = parse(headers)
+        if letter is not None:
+            record = Coordinate(sys.intern(letter.topic), letter.partition, letter.offset)
+            self._letters.setdefault(record, _Letters()).add(_brief(letter), spot, written_ms)
+            return
+        marker = None if has_value else read_marker(headers)
+        if marker is None:
+            self.foreign += 1
+        else:
+            self._markers.setdefault(marker.record, []).append((marker, written_ms))
+
+    def all(self) -> list[Case]:
+        """Every case, the one that failed first before the others."""
+        cases = [self._case(record, letters) for record, letters in self._letters.items()]
+        return sorted(cases, key=lambda case: (case.letter.failed_at, case.record))
+
+    def _case(self, record: Coordinate, letters: _Letters) -> Case:
+        assert letters.newest is not None, "a case begins with a letter"
+        markers = self._markers.get(record, ())
+        is_open = any(not _resolves(markers, *each) for each in letters.written)
+        marker = None if is_open else max(markers, key=lambda each: each[1])[0]
+        return Case(record, letters.newest, letters.spot, tuple(spot for spot, _ in letters.written), marker)
+
+
+def _resolves(markers: Sequence[tuple[Marker, int]], spot: Spot, written_ms: int) -> bool:
+    return any(
+        written_ms <= marked_ms if marker.letters is None else spot in marker.letters
+        for marker, marked_ms in markers
+    )
+
+
+def _brief(letter: DeadLetter) -> DeadLetter:
+    """Without what only one who looks at a single letter wants; words that many share are kept once."""
+    return msgspec.structs.replace(
+        letter,
+        topic=sys.intern(letter.topic),
+        reason=sys.intern(letter.reason),
+        destination=sys.intern(letter.destination),
+        event_type=None if letter.event_type is None else sys.intern(letter.event_type),
+        settings=sys.intern(letter.settings),
+        response_body="",
+        source_headers=(),
+    )
