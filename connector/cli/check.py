@@ -76,7 +76,7 @@ def _findings(settings: Settings, config: Path | None, offline: bool) -> Iterato
 
 def _replay_warning(settings: Settings) -> Iterator[Finding]:
     destination = DESTINATIONS[settings.destination.name]
-    if settings.source.start_from == "earliest" and getattr(destination, "writes_to_customers", False):
+    if settings.source.start_from == "earliest" and destination.writes_to_customers:
         yield Finding(
             "source.start_from",
             "warning",
@@ -103,9 +103,10 @@ def _configured(settings: Settings) -> tuple[Destination, str]:
 
 
 def _kafka(settings: Settings) -> Iterator[Finding]:
-    servers = settings.source.properties["bootstrap.servers"]
+    properties = settings.source.librdkafka()
+    servers = properties["bootstrap.servers"]
     try:
-        with Cluster(settings.source.librdkafka(), settings.source.group_id, asking.ANSWER_S) as cluster:
+        with Cluster(properties, settings.source.group_id, asking.ANSWER_S) as cluster:
             topics = cluster.topics()
             yield Finding("broker", "ok", f"{servers} answers")
             found = dict(_matching(settings, topics))

@@ -131,6 +131,10 @@ class Destination(Protocol):
     unavoidable: ClassVar[frozenset[str]]
     """Why the vendor drops in silence what any connector must send: reasons of the stand-in's `ignored`."""
 
+    writes_to_customers: ClassVar[bool]
+    """True: what is sent may make the vendor write to people (an e-mail, a push message), so nobody wants old
+    events sent by accident. `connector check` warns of a start at the earliest."""
+
     url_per_account: ClassVar[bool]
     """True: the vendor gives every account its own address, so `destination.url` must be given."""
 

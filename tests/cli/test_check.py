@@ -14,11 +14,14 @@ import yaml
 from connector.cli import asking
 from connector.kafka.embedded import EmbeddedKafka
 from connector.kafka.inspect import Cluster, ClusterError
+from connector.settings.reference import example_options
+from connector.vendors import DESTINATIONS
 from tests.cli.answering import answering
 from tests.cli.commandline import Ended, connector
 
 OPTIONS = {"currency": "EUR"}
 KEY = "tse-s3cret-key"
+STATES = ("ok", "advice", "warning", "wrong")
 
 
 HEALTHY = (400, b'[{"errCode": "empty_request", "docUrl": "", "message": "no events"}]')
@@ -62,8 +65,7 @@ def states(ended: Ended) -> dict[str, str]:
     worst: dict[str, str] = {}
     for line in ended.out.splitlines():
         state, subject = line[:8].strip(), line[9:27].strip()
-        if worst.get(subject) != "wrong":
-            worst[subject] = state
+        worst[subject] = max(state, worst.get(subject, "ok"), key=STATES.index)
     return worst
 
 
@@ -209,25 +211,30 @@ def test_the_registry_is_asked_with_its_credentials(
     assert "r3gistry" not in ended.out
 
 
+@pytest.mark.parametrize("destination", sorted(DESTINATIONS))
 def test_the_oldest_event_into_a_destination_that_writes_to_customers_is_a_warning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    destination: str, tmp_path: Path
 ) -> None:
     """A year of order e-mails at once is what nobody wanted; `latest` needs no warning."""
-    from connector.vendors import DESTINATIONS
-
-    monkeypatch.setattr(DESTINATIONS["topsort"], "writes_to_customers", True, raising=False)
-    nowhere = ("127.0.0.1:1", "http://127.0.0.1:1", "--offline")
-    ended = run_check(tmp_path, *nowhere)
-    assert (ended.code, states(ended)["source.start_from"]) == (0, "warning")
-    assert "source.start_from" not in states(run_check(tmp_path, *nowhere, start_from="latest"))
+    file = tmp_path / "connector.yaml"
+    options = example_options(DESTINATIONS[destination].Options)
+    url = "http://127.0.0.1:1/"
+    raw: dict[str, Any] = {
+        "destination": {"name": destination, "api_key": KEY, "url": url, "options": options},
+        "source": {"topics": ["orders"], "group_id": "g", "properties": {"bootstrap.servers": "127.0.0.1:1"}},
+    }
+    for start_from, told in ("earliest", destination.startswith("esputnik-")), ("latest", False):
+        raw["source"]["start_from"] = start_from
+        file.write_text(yaml.safe_dump(raw))
+        ended = connector("check", "-c", str(file), "--offline")
+        assert ended.code == 0, ended.err
+        assert ("source.start_from" in states(ended)) is told
 
 
 def test_what_a_destination_wants_known_is_advice_and_no_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A line a sentence, also offline; the exit code stays 0, because nobody can look at it from here."""
-    from connector.vendors import DESTINATIONS
-
     monkeypatch.setattr(DESTINATIONS["topsort"], "advice", lambda _self: ("First this.", "Then that."))
     ended = run_check(tmp_path, "127.0.0.1:1", "http://127.0.0.1:1", "--offline")
     assert ended.code == 0

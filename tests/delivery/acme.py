@@ -40,6 +40,7 @@ class Acme:
     events: ClassVar[Mapping[str, str]] = {}
     reasons: ClassVar[frozenset[str]] = frozenset({"vendor_rejected", "throttled_identifier"})
     unavoidable: ClassVar[frozenset[str]] = frozenset()
+    writes_to_customers: ClassVar[bool] = False
     url_per_account: ClassVar[bool] = False
     address_options: ClassVar[tuple[str, ...]] = ()
     limits: Limits = LIMITS

@@ -87,6 +87,7 @@ class StandIn:
     name: ClassVar[str] = "stand-in"
     ordering: ClassVar[str] = "none"
     ordering_required: ClassVar[bool] = False
+    writes_to_customers: ClassVar[bool] = False
     url_per_account: ClassVar[bool] = False
     address_options: ClassVar[tuple[str, ...]] = ()
 

@@ -27,6 +27,7 @@ from connector.model.outcome import (
     is_halt_reason,
 )
 from connector.model.verdict import Delivered, Halt, Partial, Reject, Retry, Split, Verdict
+from connector.settings.model import PURPOSES
 from connector.vendors.contract import (
     Destination,
     Mapped,
@@ -83,6 +84,17 @@ class VendorConformance:
 
     switched: ClassVar[Mapping[str, str]] = {}
     """Rows of the event table that read otherwise under these options."""
+
+    # ── what it is ───────────────────────────────────────────────────────────────────────────────
+
+    def test_what_it_is_is_said_in_the_contracts_words(self) -> None:
+        """Whoever configures it relies on that: the checks of the settings, `check`, the reference."""
+        vendor = self.vendor
+        for said in (vendor.ordering_required, vendor.writes_to_customers, vendor.url_per_account):
+            assert said is True or said is False
+        assert vendor.ordering == "key" or (vendor.ordering == "none" and not vendor.ordering_required)
+        assert set(PURPOSES).issuperset(vendor.consent)
+        assert set(vendor.Options.model_fields).issuperset(vendor.address_options)
 
     # ── mapping ──────────────────────────────────────────────────────────────────────────────────
 

@@ -28,6 +28,7 @@ class Promoted:
     events: ClassVar[Mapping[str, str]] = mapping.EVENTS
     reasons: ClassVar[frozenset[str]] = mapping.REASONS | answers.REASONS
     unavoidable: ClassVar[frozenset[str]] = UNAVOIDABLE
+    writes_to_customers: ClassVar[bool] = False
     url_per_account: ClassVar[bool] = True
     address_options: ClassVar[tuple[str, ...]] = ()
 

@@ -28,6 +28,7 @@ class Topsort:
     events: ClassVar[Mapping[str, str]] = mapping.EVENTS
     reasons: ClassVar[frozenset[str]] = mapping.REASONS | answers.REASONS
     unavoidable: ClassVar[frozenset[str]] = frozenset()
+    writes_to_customers: ClassVar[bool] = False
     url_per_account: ClassVar[bool] = False
     address_options: ClassVar[tuple[str, ...]] = ()
 
