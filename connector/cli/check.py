@@ -15,9 +15,11 @@ from connector.cli import asking
 from connector.cli.asking import ask, registry_address, registry_credentials
 from connector.cli.common import PROBLEMS_FOUND, ConfigFile, command, read_settings
 from connector.kafka.inspect import Cluster, ClusterError
+from connector.kafka.security import doubts
 from connector.model.verdict import Halt
 from connector.ops import logs
 from connector.settings import Settings, typed_options
+from connector.settings.checks import is_loopback, travels_safely
 from connector.vendors import DESTINATIONS
 from connector.vendors.contract import Destination, Request, Response
 
@@ -66,6 +68,7 @@ def _findings(settings: Settings, config: Path | None, offline: bool) -> Iterato
     where = str(config) if config is not None else "the environment"
     yield Finding("configuration", "ok", f"{where}: {', '.join(settings.source.topics)} to {name}")
     yield from _replay_warning(settings)
+    yield from _in_the_clear(settings)
     yield from _advice(settings)
     if offline:
         return
@@ -83,6 +86,24 @@ def _replay_warning(settings: Settings) -> Iterator[Finding]:
             "a new group begins with the oldest event, and this destination writes to customers: "
             "set latest unless the topics hold only what should be sent now",
         )
+
+
+def _in_the_clear(settings: Settings) -> Iterator[Finding]:
+    """Where credentials are not used or can be read on the way, by accident or by somebody's wish."""
+    properties = settings.source.librdkafka()
+    brokers = [broker.rpartition("://")[2].strip() for broker in properties["bootstrap.servers"].split(",")]
+    here = all(is_loopback(re.sub(r":\d+$", "", broker).strip("[]")) for broker in brokers if broker)
+    for sentence in doubts(properties, here):
+        yield Finding("broker", "warning", sentence)
+    registry = settings.source.schema_registry
+    _, address = _configured(settings)
+    for subject, section, url in (
+        ("destination", "destination", address),
+        ("schema registry", "source.schema_registry", registry.url if registry.secret() else None),
+    ):
+        if url is not None and not travels_safely(url):
+            text = f"the credentials travel unencrypted, as {section}.allow_http allows"
+            yield Finding(subject, "warning", text)
 
 
 def _advice(settings: Settings) -> Iterator[Finding]:

@@ -60,11 +60,7 @@ def url_safe(settings: Settings) -> Problems:
     yield from _no_credentials(path, parts, "use destination.api_key or destination.api_key_file")
     if parts.fragment:
         yield Problem(path, "has a fragment (#…), which is never sent")
-    if (
-        parts.scheme == "http"
-        and not settings.destination.allow_http
-        and not is_loopback(parts.hostname or "")
-    ):
+    if not settings.destination.allow_http and not travels_safely(url):
         yield Problem(path, "is plain http", "use https, or set destination.allow_http: true if you must")
 
 
@@ -116,12 +112,7 @@ def registry_usable(settings: Settings) -> Problems:
         return
     yield from _no_credentials(f"{path}.url", parts, f"use {path}.auth or {path}.auth_file")
     secret = registry.auth is not None or registry.auth_file is not None
-    if (
-        secret
-        and parts.scheme == "http"
-        and not registry.allow_http
-        and not is_loopback(parts.hostname or "")
-    ):
+    if secret and not registry.allow_http and not travels_safely(registry.url):
         hint = f"use https, or set {path}.allow_http: true if you must"
         yield Problem(f"{path}.url", "is plain http, and credentials are given", hint)
 
@@ -297,6 +288,12 @@ def destinations() -> Mapping[str, type[Destination]]:
 def covers(source: str, topic: str) -> bool:
     """True if this entry of `source.topics` reads that topic; Kafka's patterns match a name's beginning."""
     return re.match(source, topic) is not None if source.startswith("^") else source == topic
+
+
+def travels_safely(url: str) -> bool:
+    """True if nobody on the way can read what is sent to this address."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
 
 def is_loopback(host: str) -> bool:

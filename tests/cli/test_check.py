@@ -231,6 +231,45 @@ def test_the_oldest_event_into_a_destination_that_writes_to_customers_is_a_warni
         assert ("source.start_from" in states(ended)) is told
 
 
+def test_credentials_that_can_be_read_on_the_way_are_a_warning(tmp_path: Path) -> None:
+    """Whether by accident (Kafka) or because somebody allowed it; also offline, and never with the value."""
+    file = tmp_path / "connector.yaml"
+    raw: dict[str, Any] = {
+        "destination": {
+            "name": "topsort",
+            "api_key": KEY,
+            "url": "http://vendor.example",
+            "allow_http": True,
+            "options": OPTIONS,
+        },
+        "source": {
+            "topics": ["orders"],
+            "group_id": "connector",
+            "properties": {
+                "bootstrap.servers": "kafka.example:9092",
+                "security.protocol": "sasl_plaintext",
+                "sasl.mechanism": "PLAIN",
+                "sasl.username": "reader",
+                "sasl.password": "p4ssw0rd",
+            },
+            "schema_registry": {"url": "http://registry.example", "auth": "u:s3cret", "allow_http": True},
+        },
+    }
+    file.write_text(yaml.safe_dump(raw))
+    ended = connector("check", "-c", str(file), "--offline")
+    assert ended.code == 0, ended.err
+    assert states(ended) == {
+        "configuration": "ok",
+        "broker": "warning",
+        "destination": "warning",
+        "schema registry": "warning",
+    }
+    assert not {"p4ssw0rd", "s3cret", KEY} & set(ended.out.split())
+    raw["source"]["properties"]["bootstrap.servers"] = "sasl_plaintext://[::1]:9092, localhost"
+    file.write_text(yaml.safe_dump(raw))
+    assert "broker" not in states(connector("check", "-c", str(file), "--offline"))
+
+
 def test_what_a_destination_wants_known_is_advice_and_no_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
