@@ -29,9 +29,6 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 PLACE = re.compile(r"(?:connector|tests|docs|avro|bench|helm)/[\w./-]*|[A-Z]+\.md|Makefile|pyproject\.toml")
 MAKE = re.compile(r"\bmake ([a-z-]+)")
 
-LATER = {"explain": "dead letters"}
-"""Commands that come later, and may not be on a page before."""
-
 
 @cache
 def tracked() -> list[str]:
@@ -150,17 +147,6 @@ def test_every_link_and_file_on_a_page_exists(page: str) -> None:
 def test_the_changelog_tells_this_version() -> None:
     """Under its number, or as what is not released yet."""
     assert re.search(rf"^## \[(?:Unreleased|{re.escape(__version__)})\]", text("CHANGELOG.md"), re.MULTILINE)
-
-
-@pytest.mark.parametrize("command", LATER)
-def test_a_command_that_comes_later_is_on_no_page(command: str) -> None:
-    """Once it is there, it leaves this list."""
-    from connector.cli.main import Commands
-
-    group = typer.main.get_command(app)
-    assert isinstance(group, Commands)
-    if group.get_command(None, command) is None:
-        assert command not in {line.split()[1] for _, line in commands()}
 
 
 # ── nothing of a workplace ───────────────────────────────────────────────────────────────────────

@@ -59,10 +59,11 @@ def _cut(text: str) -> str:
 
 def as_json(case: Case) -> str:
     """One case as a line for programs."""
-    return msgspec.json.encode(_facts(case)).decode()
+    return msgspec.json.encode(facts_of(case)).decode()
 
 
-def _facts(case: Case) -> dict[str, Any]:
+def facts_of(case: Case) -> dict[str, Any]:
+    """A case as a listing for programs has it."""
     letter = case.letter
     return {
         "record": str(case.record),
@@ -122,7 +123,7 @@ def in_full(
 
 def full_json(case: Case, stored: Stored, letter: DeadLetter, payload: bool) -> str:
     """The same for programs. Key, headers and value are base64, and only there when they were asked for."""
-    facts = _facts(case) | {"response_body": letter.response_body}
+    facts = facts_of(case) | {"response_body": letter.response_body}
     if payload:
         facts["key"] = _base64(stored.key)
         facts["headers"] = [[name, _base64(value)] for name, value in letter.source_headers]
