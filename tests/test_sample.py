@@ -229,10 +229,11 @@ def test_the_traffic_is_rich_enough_to_prove_a_destination(name: str) -> None:
     kind = DESTINATIONS[name]
     destination = kind(kind.Options(**example_options(kind.Options)))
     read = JsonReader().read
-    occurred: Counter[str] = Counter()
+    own = {word for word, fate in kind.events.items() if not fate.startswith("skip")}
+    occurred = Counter(dict.fromkeys(own, 0))
     mapped = 0
     for raw in sample(count=50_000):
-        if not kind.events[raw["event_type"]].startswith("skip"):
+        if raw["event_type"] in own:
             event = read(orjson.dumps(raw))
             assert not isinstance(event, Undecodable)
             occurred[raw["event_type"]] += 1
