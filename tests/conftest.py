@@ -141,7 +141,7 @@ def schema_registry_url(session_registry: SchemaRegistry) -> str:
 # ── names, markers, the summary ──────────────────────────────────────────────────────────────────
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def unique() -> Callable[[str], str]:
     """Names that no other test and no other run uses, for topics, groups and subjects: `unique("orders")`."""
     return lambda name: f"{name}-{uuid4().hex[:12]}"

@@ -10,14 +10,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
+from prometheus_client.parser import text_string_to_metric_families
 
-from connector.kafka.dead_letter import parse
 from connector.traffic import Planned, TopicKind
 
 ROUND_S = 0.05
@@ -82,16 +83,8 @@ class ConnectorProcess:
     def status(self) -> dict[str, Any]:
         """`/status`; empty while the process is not listening yet."""
         assert self.running, f"the connector ended: {self.log.read_text()[-2000:]}"
-        if self._port is None:
-            self._port = self._port_from_log()
-        if self._port is None:
-            return {}
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/status", timeout=5) as answer:
-                facts: dict[str, Any] = json.load(answer)
-                return facts
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return {}
+        facts: dict[str, Any] = json.loads(self._get("/status") or "{}")
+        return facts
 
     def settled(self) -> int:
         """Records that have their outcome."""
@@ -100,77 +93,38 @@ class ConnectorProcess:
             for topic in self.status().get("topics", {}).values()
         )
 
+    def outcomes(self) -> dict[tuple[str, str], int]:
+        """(outcome, reason) → records, as a scrape of `/metrics` tells them."""
+        counted: Counter[tuple[str, str]] = Counter()
+        for family in text_string_to_metric_families(self._get("/metrics")):
+            for sample in family.samples:
+                if sample.name == "connector_records_settled_total":
+                    labels = sample.labels
+                    counted[labels["outcome"], labels["reason"]] += int(sample.value)
+        return counted
+
     def partitions(self) -> set[tuple[str, int]]:
         """The partitions that are this process's."""
         return {(each["topic"], each["partition"]) for each in self.status().get("partitions", ())}
+
+    def _get(self, path: str) -> str:
+        """What it answers; empty while it is not listening."""
+        if self._port is None:
+            self._port = self._port_from_log()
+        if self._port is None:
+            return ""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:
+                text: str = answer.read().decode()
+                return text
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return ""
 
     def _port_from_log(self) -> int | None:
         for line in self.log.read_text().splitlines():
             if '"listening"' in line:
                 return int(json.loads(line)["port"])
         return None
-
-
-class Group:
-    """What Kafka knows: log ends, committed offsets, and the dead letters."""
-
-    def __init__(self, bootstrap: str, group_id: str) -> None:
-        self._properties: dict[str, str | int | float | bool] = {
-            "bootstrap.servers": bootstrap,
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
-        }
-        self._group_id = group_id
-
-    def lag(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
-        """Log end minus committed offset, per partition; only where it is not 0."""
-        consumer = Consumer({**self._properties, "group.id": self._group_id})
-        try:
-            found = {}
-            for partition in self._partitions(consumer, topics):
-                _, end = consumer.get_watermark_offsets(partition, timeout=10)
-                (committed,) = consumer.committed([partition], timeout=10)
-                if end - max(committed.offset, 0):
-                    found[(partition.topic, partition.partition)] = end - max(committed.offset, 0)
-            return found
-        finally:
-            consumer.close()
-
-    def dead_letters(self, topic: str) -> list[tuple[str, str]]:
-        """Every dead letter's coordinate (`topic:partition:offset` of the source) and reason."""
-        consumer = Consumer({**self._properties, "group.id": f"{self._group_id}-reader"})
-        try:
-            partitions = self._partitions(consumer, [topic])
-            left = {}
-            for partition in partitions:
-                partition.offset = 0
-                low, end = consumer.get_watermark_offsets(partition, timeout=10)
-                if end > low:
-                    left[partition.partition] = end
-            consumer.assign(partitions)
-            found = []
-            while left:
-                message = consumer.poll(10)
-                assert message is not None, "the dead-letter topic ended too early"
-                assert message.error() is None, message.error()
-                letter = parse(message.headers() or [])  # type: ignore[arg-type]  # bytes, as received
-                assert letter is not None, "somebody else wrote into the dead-letter topic"
-                found.append((letter.coordinate, letter.reason))
-                number = message.partition()
-                assert number is not None
-                if (message.offset() or 0) + 1 >= left[number]:
-                    del left[number]
-            return found
-        finally:
-            consumer.close()
-
-    @staticmethod
-    def _partitions(consumer: Consumer, topics: Iterable[str]) -> list[TopicPartition]:
-        found = []
-        for topic in topics:
-            numbers = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-            found += [TopicPartition(topic, number) for number in sorted(numbers)]
-        return found
 
 
 def produce(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,67 +14,105 @@ from connector.codec.avro_form import WriterSchema
 from connector.codec.decoder import Decoder, NotFound
 from connector.codec.encode import encode_framed
 from connector.codec.schemas import text
+from connector.conservation import Conservation, Found, Outcomes, Produced, audit
+from connector.demo.stage import QUICK
 from connector.faults import Faults
+from connector.kafka.dead_letter import parse
+from connector.kafka.inspect import Cluster
 from connector.sample import NOW_MS
 from connector.sandbox import SandboxServer, SandboxThread
-from connector.traffic import Oracle, TopicKind, Traffic
+from connector.settings import typed_options
+from connector.settings.reference import example_options
+from connector.traffic import Oracle, Planned, TopicKind, Traffic
+from connector.vendors import DESTINATIONS
 from connector.vendors.topsort import Topsort
-from connector.vendors.topsort.settings import TopsortOptions
-from tests.chaos.rig import ConnectorProcess, Group, produce
+from connector.witness import Witness
+from tests.broker.launcher.brokers import Broker
+from tests.chaos.rig import ConnectorProcess, produce
 
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 POISON_EVERY = 1_000
-OPTIONS = {"currency": "EUR"}
+ASK_S = 10.0
+
+Encode = Mapping[TopicKind, Callable[[dict[str, Any]], bytes]]
+"""How an event is written in each topic's format."""
 
 
-class Scene:
-    """One story: topics, a group, planned traffic with what must become of it, and a vendor in trouble."""
+def sample_traffic(events: int) -> Callable[[Encode], Iterable[Planned]]:
+    """Shopping sessions with a mistake and a repeat in every thousand."""
+    return lambda encode: Traffic(events, SEED, NOW_MS, encode, mistakes=0.001, repeats=0.001)
+
+
+class Records:
+    """Planned records in two topics, and where each of them lies. Orders are Avro in Confluent's wire format,
+    clickstream is JSON. Any number of scenes may read them."""
 
     def __init__(
         self,
-        bootstrap: str,
+        broker: Broker,
         registry_url: str,
-        create_topic: Callable[[str, int], None],
+        unique: Callable[[str], str],
+        plan: Callable[[Encode], Iterable[Planned]],
+        partitions: int = 6,
+    ) -> None:
+        print(f"\nCHAOS_SEED={SEED}")
+        self.broker = broker
+        self.registry_url = registry_url
+        self.topics: dict[TopicKind, str] = {"orders": unique("orders"), "clickstream": unique("clickstream")}
+        self.formats = {self.topics["orders"]: "avro", self.topics["clickstream"]: "json"}
+        for topic in self.topics.values():
+            broker.create_topic(topic, partitions)
+        schema_id = _registered(registry_url, f"{self.topics['orders']}-value")
+        self.decoder = Decoder(self.formats, _OneSchema(schema_id))
+        planned = plan(
+            {
+                "orders": lambda event: encode_framed(schema_id, event, "OrderEvent"),
+                "clickstream": msgspec.json.encode,
+            }
+        )
+        self.planned = [*planned]
+        written = produce(broker.bootstrap, self.planned, self.topics)
+        place = {id(record): coordinate for record, coordinate in written}
+        self.coordinates = [place[id(each)] for each in self.planned]
+        """`topic:partition:offset` of each planned record."""
+
+
+class Scene:
+    """One story: a group that carries records to one destination, what must become of them, and a vendor in
+    trouble."""
+
+    def __init__(
+        self,
+        records: Records,
         unique: Callable[[str], str],
         folder: Path,
         *,
-        events: int,
         faults: str,
-        partitions: int = 6,
+        destination: str = Topsort.name,
+        poison_every: int = POISON_EVERY,
         latency_s: float = 0.005,
     ) -> None:
-        print(f"\nCHAOS_SEED={SEED}")
-        self.bootstrap = bootstrap
         self.folder = folder
-        self.topics: dict[TopicKind, str] = {"orders": unique("orders"), "clickstream": unique("clickstream")}
         self.group_id = unique("group")
         self.dead_letter_topic = unique("dead-letter")
-        self._registry_url = registry_url
-        for topic in self.topics.values():
-            create_topic(topic, partitions)
-        create_topic(self.dead_letter_topic, 3)
-        self.group = Group(bootstrap, self.group_id)
-        self._schema_id = _registered(registry_url, f"{self.topics['orders']}-value")
-        options = TopsortOptions.model_validate(OPTIONS)
-        oracle = Oracle(
-            Decoder(self._formats, _OneSchema(self._schema_id)),
-            Topsort(options),
-            self.topics,
-            NOW_MS,
-            POISON_EVERY,
-        )
-        planned = [*self._traffic(events)]
-        expected = [oracle.expect(each) for each in planned]
-        poison = ",".join(f"poison:{each}" for each in sorted(oracle.poison))
+        self._from = records
+        records.broker.create_topic(self.dead_letter_topic, 3)
+        kind = DESTINATIONS[destination]
+        self._kind = kind
+        self._options = example_options(kind.Options) | QUICK.get(destination, {})
+        options = typed_options(destination, self._options)
+        oracle = Oracle(records.decoder, kind(options), records.topics, NOW_MS, poison_every)
+        expected = [oracle.expect(each) for each in records.planned]
+        self.records = [*zip(records.coordinates, expected, strict=True)]
+        """Every record's coordinate and what must become of it."""
+        poison = (f"poison:{each}" for each in sorted(oracle.poison))
+        spec = ",".join(filter(None, [faults, *poison]))
+        self._witness = Witness(kind.sandbox(options), oracle.bodies)
         self._sandbox = SandboxThread(
             lambda: SandboxServer.of(
-                Topsort, options, faults=Faults.parse(f"{faults},{poison}", SEED), latency_s=latency_s
+                kind, options, stand_in=self._witness, faults=Faults.parse(spec, SEED), latency_s=latency_s
             )
         )
-        written = produce(bootstrap, planned, self.topics)
-        place = {id(record): coordinate for record, coordinate in written}
-        self.records = [(place[id(one)], must) for one, must in zip(planned, expected, strict=True)]
-        """Every record's coordinate and what must become of it."""
 
     def __enter__(self) -> Scene:
         self._sandbox.__enter__()
@@ -87,17 +125,20 @@ class Scene:
         """A connector process in this scene's group; `changes` go over sections of its configuration."""
         settings: dict[str, dict[str, Any]] = {
             "destination": {
-                "name": "topsort",
+                "name": self._kind.name,
                 "url": self._sandbox.url,
                 "api_key": "chaos-key",
-                "options": OPTIONS,
+                "options": self._options,
             },
             "source": {
-                "topics": [*self.topics.values()],
+                "topics": [*self._from.topics.values()],
                 "group_id": self.group_id,
-                "format": self._formats,
-                "properties": {"bootstrap.servers": self.bootstrap, "session.timeout.ms": 6000},
-                "schema_registry": {"url": self._registry_url},
+                "format": self._from.formats,
+                "properties": {
+                    "bootstrap.servers": self._from.broker.bootstrap,
+                    "session.timeout.ms": 6000,
+                },
+                "schema_registry": {"url": self._from.registry_url},
             },
             "delivery": {"request_timeout_s": 2},
             "dead_letter": {"topic": self.dead_letter_topic},
@@ -111,19 +152,26 @@ class Scene:
 
     def lag(self) -> int:
         """Records between the committed offsets and the log ends."""
-        return sum(self.group.lag(self.topics.values()).values())
+        committed = self._committed()
+        ends = {
+            (topic, number): end
+            for topic in self._from.topics.values()
+            for number, end in self._from.broker.end_offsets(topic).items()
+        }
+        return sum(end - committed.get(place, 0) for place, end in ends.items())
+
+    def ledger(self, ids: bool = True) -> dict[str, Any]:
+        """What the vendor counted."""
+        return self._sandbox.snapshot(ids)
 
     def accepted(self) -> dict[str, int]:
         """How often the vendor took each id."""
-        accepted = self._sandbox.snapshot()["accepted"]
-        assert isinstance(accepted, dict)
-        ids: dict[str, int] = accepted["ids"]
+        ids: dict[str, int] = self.ledger()["accepted"]["ids"]
         return ids
 
     def faults(self) -> dict[str, int]:
         """What went wrong at the vendor, by kind."""
-        faults = self._sandbox.snapshot(ids=False)["faults"]
-        assert isinstance(faults, dict)
+        faults: dict[str, int] = self.ledger(ids=False)["faults"]
         return faults
 
     def missing_and_unexpected(self) -> tuple[set[str], set[str]]:
@@ -134,24 +182,44 @@ class Scene:
 
     def dead_letters(self) -> set[tuple[str, str]]:
         """Coordinate and reason of every dead letter there is, as a set: a crash may write one twice."""
-        return set(self.group.dead_letters(self.dead_letter_topic))
+        with self._cluster() as cluster:
+            letters = [parse(each.headers) for each in cluster.records(self.dead_letter_topic)]
+        assert None not in letters, "somebody else wrote into the dead-letter topic"
+        return {(each.coordinate, each.reason) for each in letters if each is not None}
 
     def dead_letters_due(self) -> set[tuple[str, str]]:
         """Coordinate and reason of every dead letter there must be."""
         return {(place, must.reason) for place, must in self.records if must.outcome == "dead_lettered"}
 
+    def books(self, counted: Outcomes) -> Conservation:
+        """What Kafka and the vendor hold, and what the connector counted, against what had to happen."""
+        produced = []
+        for coordinate, must in self.records:
+            topic, partition, offset = coordinate.rsplit(":", 2)
+            produced.append(Produced(topic, int(partition), int(offset), must))
+        ledger = self.ledger()
+        found = Found(
+            counted,
+            dict(self.dead_letters()),
+            self._committed(),
+            ledger["accepted"]["ids"],
+            ledger["ignored"]["ids"],
+            self._witness.altered,
+        )
+        return audit(len(self.records), produced, found, self._kind.unavoidable)
+
     # ── inside ───────────────────────────────────────────────────────────────────────────────────
 
-    @property
-    def _formats(self) -> dict[str, str]:
-        return {self.topics["orders"]: "avro", self.topics["clickstream"]: "json"}
+    def _cluster(self) -> Cluster:
+        return Cluster({"bootstrap.servers": self._from.broker.bootstrap}, self.group_id, ASK_S)
 
-    def _traffic(self, events: int) -> Traffic:
-        encode: dict[TopicKind, Callable[[dict[str, Any]], bytes]] = {
-            "orders": lambda event: encode_framed(self._schema_id, event, "OrderEvent"),
-            "clickstream": msgspec.json.encode,
-        }
-        return Traffic(events, SEED, NOW_MS, encode, mistakes=0.001, repeats=0.001)
+    def _committed(self) -> dict[tuple[str, int], int]:
+        with self._cluster() as cluster:
+            known = cluster.topics()
+            topics = [(topic, known[topic]) for topic in self._from.topics.values()]
+            offsets = cluster.committed(topics)
+        places = [(topic, number) for topic, partitions in topics for number in range(partitions)]
+        return {place: offset for place, offset in zip(places, offsets, strict=True) if offset is not None}
 
 
 class _OneSchema:

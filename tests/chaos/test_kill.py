@@ -9,7 +9,7 @@ import pytest
 
 from tests.broker.launcher.brokers import Broker
 from tests.chaos.rig import wait_until
-from tests.chaos.scene import Scene
+from tests.chaos.scene import Records, Scene, sample_traffic
 
 EVENTS = 100_000
 FAULTS = "503:0.05,429:burst=4/250:retry_after=1"
@@ -22,15 +22,8 @@ def test_killed_in_the_middle_and_restarted_every_good_event_arrives_and_only_po
 ) -> None:
     """100,000 events in two topics (Avro and JSON), 5 % 503, bursts of 429, 0.1 % poison of each kind, `kill
     -9` in the middle: what arrived, what was dead-lettered and what is committed are exactly what must be."""
-    scene = Scene(
-        real_broker.bootstrap,
-        schema_registry_url,
-        lambda name, partitions: real_broker.create_topic(name, partitions),
-        unique,
-        tmp_path,
-        events=EVENTS,
-        faults=FAULTS,
-    )
+    records = Records(real_broker, schema_registry_url, unique, sample_traffic(EVENTS))
+    scene = Scene(records, unique, tmp_path, faults=FAULTS)
     with scene:
         with scene.connector("first") as first:
             wait_until(lambda: first.settled() > EVENTS * 0.4, "40 % are settled", 120)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.broker.launcher.brokers import Broker
 from tests.chaos.rig import wait_until
-from tests.chaos.scene import Scene
+from tests.chaos.scene import Records, Scene, sample_traffic
 
 EVENTS = 100_000
 FAULTS = "503:0.05,429:burst=4/250:retry_after=1"
@@ -29,16 +29,8 @@ def test_a_member_that_joins_and_leaves_costs_no_event(
 ) -> None:
     """A second member takes partitions over and leaves during a run with faults and poison. Nothing is
     missing; if it was stopped, every id is at the vendor exactly as often as it was produced."""
-    scene = Scene(
-        real_broker.bootstrap,
-        schema_registry_url,
-        lambda name, partitions: real_broker.create_topic(name, partitions),
-        unique,
-        tmp_path,
-        events=EVENTS,
-        faults=FAULTS,
-        latency_s=0.02,
-    )
+    records = Records(real_broker, schema_registry_url, unique, sample_traffic(EVENTS))
+    scene = Scene(records, unique, tmp_path, faults=FAULTS, latency_s=0.02)
     paced = {"max_in_flight": 8}
     with scene, scene.connector("first", delivery=paced) as first:
         wait_until(lambda: first.settled() > EVENTS * 0.05, "the first works", 60)
