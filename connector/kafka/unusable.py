@@ -13,6 +13,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaException
 
 from connector.kafka.properties import ALIASES, ceilings, consumer_properties, prefetch_of, whole
+from connector.kafka.security import OFF
 
 OURS: Mapping[str, str] = {
     "group.id": "use source.group_id",
@@ -59,55 +60,69 @@ NO_EFFECT: Mapping[str, str] = {
         ("max.poll.records", "share.acknowledgement.mode", "consume.callback.max.messages"),
         "only other kinds of consumers read it",
     ),
+    **dict.fromkeys(
+        ("api.version.request", "api.version.fallback.ms", "broker.version.fallback"),
+        "only brokers before Kafka 0.11 need it, where dead letters can't be written with idempotence",
+    ),
 }
 """What librdkafka takes and this consumer does not read: accepted, it would seem to work."""
 
+HARMFUL: Mapping[str, str] = {
+    # librdkafka 2.16.0, rdkafka_msgset_reader.c (a FIXME there knows it): after a damaged batch at offset 20
+    # it went on at offset 8,680,820,740,569,200,760. May go through when a release no longer does that.
+    "check.crcs": "after a batch that fails the check, librdkafka takes garbage for offsets and goes on "
+    "there; TLS finds what is damaged on the way",
+}
+"""What would break a promise, however well it is meant."""
+
 NAMES = frozenset(
     """
-    allow.auto.create.topics api.version.fallback.ms api.version.request api.version.request.timeout.ms
-    bootstrap.servers broker.address.family broker.address.ttl broker.version.fallback builtin.features
-    check.crcs client.dns.lookup client.id client.rack connections.max.idle.ms coordinator.query.interval.ms
-    debug enable.metrics.push enable.random.seed enable.sasl.oauthbearer.unsecure.jwt
-    enable.ssl.certificate.verification fetch.error.backoff.ms fetch.max.bytes fetch.message.max.bytes
-    fetch.min.bytes fetch.queue.backoff.ms fetch.wait.max.ms group.instance.id group.protocol
-    group.protocol.type group.remote.assignor heartbeat.interval.ms https.ca.location https.ca.pem
-    isolation.level log.connection.close log.thread.name log_level max.in.flight
-    max.in.flight.requests.per.connection max.partition.fetch.bytes max.poll.interval.ms metadata.max.age.ms
-    metadata.recovery.rebootstrap.trigger.ms metadata.recovery.strategy partition.assignment.strategy
-    plugin.library.paths queued.max.messages.kbytes queued.min.messages receive.message.max.bytes
-    reconnect.backoff.max.ms reconnect.backoff.ms retry.backoff.max.ms retry.backoff.ms sasl.kerberos.keytab
-    sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin sasl.kerberos.principal
-    sasl.kerberos.service.name sasl.mechanism sasl.mechanisms sasl.oauthbearer.assertion.algorithm
-    sasl.oauthbearer.assertion.claim.aud sasl.oauthbearer.assertion.claim.exp.seconds
-    sasl.oauthbearer.assertion.claim.iss sasl.oauthbearer.assertion.claim.jti.include
-    sasl.oauthbearer.assertion.claim.nbf.seconds sasl.oauthbearer.assertion.claim.sub
-    sasl.oauthbearer.assertion.file sasl.oauthbearer.assertion.jwt.template.file
-    sasl.oauthbearer.assertion.private.key.file sasl.oauthbearer.assertion.private.key.passphrase
-    sasl.oauthbearer.assertion.private.key.pem sasl.oauthbearer.client.credentials.client.id
-    sasl.oauthbearer.client.credentials.client.secret sasl.oauthbearer.client.id
-    sasl.oauthbearer.client.secret sasl.oauthbearer.config sasl.oauthbearer.extensions
-    sasl.oauthbearer.grant.type sasl.oauthbearer.metadata.authentication.type sasl.oauthbearer.method
-    sasl.oauthbearer.scope sasl.oauthbearer.sub.claim.name sasl.oauthbearer.token.endpoint.url sasl.password
-    sasl.username security.protocol session.timeout.ms socket.connection.setup.timeout.ms
-    socket.keepalive.enable socket.max.fails socket.nagle.disable socket.receive.buffer.bytes
-    socket.send.buffer.bytes socket.timeout.ms ssl.ca.certificate.stores ssl.ca.location ssl.ca.pem
-    ssl.certificate.location ssl.certificate.pem ssl.cipher.suites ssl.crl.location ssl.curves.list
-    ssl.endpoint.identification.algorithm ssl.engine.id ssl.engine.location ssl.key.location ssl.key.password
-    ssl.key.pem ssl.keystore.location ssl.keystore.password ssl.providers ssl.sigalgs.list topic.blacklist
-    topic.metadata.propagation.max.ms topic.metadata.refresh.fast.interval.ms
-    topic.metadata.refresh.interval.ms topic.metadata.refresh.sparse
+    allow.auto.create.topics api.version.request.timeout.ms bootstrap.servers broker.address.family
+    broker.address.ttl builtin.features client.dns.lookup client.id client.rack connections.max.idle.ms
+    coordinator.query.interval.ms debug enable.metrics.push enable.random.seed
+    enable.sasl.oauthbearer.unsecure.jwt enable.ssl.certificate.verification fetch.error.backoff.ms
+    fetch.max.bytes fetch.message.max.bytes fetch.min.bytes fetch.queue.backoff.ms fetch.wait.max.ms
+    group.instance.id group.protocol group.protocol.type group.remote.assignor heartbeat.interval.ms
+    https.ca.location https.ca.pem isolation.level log.connection.close log.thread.name log_level
+    max.in.flight max.in.flight.requests.per.connection max.partition.fetch.bytes max.poll.interval.ms
+    metadata.max.age.ms metadata.recovery.rebootstrap.trigger.ms metadata.recovery.strategy
+    partition.assignment.strategy plugin.library.paths queued.max.messages.kbytes queued.min.messages
+    receive.message.max.bytes reconnect.backoff.max.ms reconnect.backoff.ms retry.backoff.max.ms
+    retry.backoff.ms sasl.kerberos.keytab sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
+    sasl.kerberos.principal sasl.kerberos.service.name sasl.mechanism sasl.mechanisms
+    sasl.oauthbearer.assertion.algorithm sasl.oauthbearer.assertion.claim.aud
+    sasl.oauthbearer.assertion.claim.exp.seconds sasl.oauthbearer.assertion.claim.iss
+    sasl.oauthbearer.assertion.claim.jti.include sasl.oauthbearer.assertion.claim.nbf.seconds
+    sasl.oauthbearer.assertion.claim.sub sasl.oauthbearer.assertion.file
+    sasl.oauthbearer.assertion.jwt.template.file sasl.oauthbearer.assertion.private.key.file
+    sasl.oauthbearer.assertion.private.key.passphrase sasl.oauthbearer.assertion.private.key.pem
+    sasl.oauthbearer.client.credentials.client.id sasl.oauthbearer.client.credentials.client.secret
+    sasl.oauthbearer.client.id sasl.oauthbearer.client.secret sasl.oauthbearer.config
+    sasl.oauthbearer.extensions sasl.oauthbearer.grant.type sasl.oauthbearer.metadata.authentication.type
+    sasl.oauthbearer.method sasl.oauthbearer.scope sasl.oauthbearer.sub.claim.name
+    sasl.oauthbearer.token.endpoint.url sasl.password sasl.username security.protocol session.timeout.ms
+    socket.connection.setup.timeout.ms socket.keepalive.enable socket.max.fails socket.nagle.disable
+    socket.receive.buffer.bytes socket.send.buffer.bytes socket.timeout.ms ssl.ca.certificate.stores
+    ssl.ca.location ssl.ca.pem ssl.certificate.location ssl.certificate.pem ssl.cipher.suites
+    ssl.crl.location ssl.curves.list ssl.endpoint.identification.algorithm ssl.engine.id ssl.engine.location
+    ssl.key.location ssl.key.password ssl.key.pem ssl.keystore.location ssl.keystore.password ssl.providers
+    ssl.sigalgs.list topic.blacklist topic.metadata.propagation.max.ms
+    topic.metadata.refresh.fast.interval.ms topic.metadata.refresh.interval.ms topic.metadata.refresh.sparse
     """.split()  # noqa: SIM905  # as a list it would be a line each
 )
 """What goes through; for these, an operator knows better than we do."""
 
 CHOICES: Mapping[str, str] = {
     "security.protocol": "plaintext, ssl, sasl_plaintext, sasl_ssl",
-    "sasl.mechanisms": "GSSAPI, PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER",
+    "sasl.mechanisms": "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER",
     "isolation.level": "read_uncommitted, read_committed",
     "group.protocol": "classic, consumer",
     "ssl.endpoint.identification.algorithm": "none, https",
 }
-"""The words for what is mistyped most; librdkafka only says that a word is wrong."""
+"""The words for what is mistyped most; librdkafka only says that a word is wrong. GSSAPI, its default
+mechanism, is left out, because the wheel of confluent-kafka is built without it."""
+
+HEARTBEATS = {"heartbeat.interval.ms": 3_000, "session.timeout.ms": 45_000}  # librdkafka's defaults
 
 PLUGINS = "plugin.library.paths"
 """A plugin may bring properties of its own, so it is loaded before any other property is asked about."""
@@ -146,6 +161,8 @@ def one_by_one(properties: Mapping[str, str | None]) -> Iterator[Unusable]:
             yield Unusable(name, "is set by the connector", OURS[plain])
         elif plain in NO_EFFECT:
             yield Unusable(name, "would have no effect", NO_EFFECT[plain])
+        elif plain in HARMFUL:
+            yield Unusable(name, "would break a promise", HARMFUL[plain])
         elif ALIASES.get(name) in properties:
             yield Unusable(name, f"is another name of {ALIASES[name]}, given too", "give one of the two")
         else:
@@ -159,9 +176,9 @@ def at_odds(properties: Mapping[str, str], memory_bytes: int) -> Iterator[Unusab
     Some of it librdkafka only looks at when a client is made. So one is made that has nowhere to go, which
     takes a few milliseconds.
     """
-    over = list(_over(properties, ceilings(memory_bytes)))
-    yield from over
-    if over:
+    found = [*_over(properties, ceilings(memory_bytes)), *_of_no_avail(properties)]
+    yield from found
+    if found:
         return
     asked = consumer_properties(
         properties, group_id=ASKS, client_id=ASKS, prefetch_bytes=prefetch_of(memory_bytes)
@@ -173,7 +190,11 @@ def at_odds(properties: Mapping[str, str], memory_bytes: int) -> Iterator[Unusab
         Consumer(asked, logger=_log)
     except KafkaException as refused:
         words = _text(refused).removeprefix("Failed to create consumer: ")
-        yield Unusable(_named_in(words, properties), REFUSED, _without(words, properties.values()))
+        name = _named_in(words, properties)
+        choices = CHOICES.get(ALIASES.get(name, name)) if words.startswith("Unsupported") else None
+        yield Unusable(
+            name, REFUSED, f"one of {choices}" if choices else _without(words, properties.values())
+        )
 
 
 def _over(properties: Mapping[str, str], ceilings: Mapping[str, int]) -> Iterator[Unusable]:
@@ -185,6 +206,27 @@ def _over(properties: Mapping[str, str], ceilings: Mapping[str, int]) -> Iterato
         if name == "fetch.wait.max.ms":
             hint = "questions about offsets wait behind a fetch"
         yield Unusable(name, f"must be at most {most}", hint)
+
+
+def _of_no_avail(properties: Mapping[str, str]) -> Iterator[Unusable]:
+    """What librdkafka takes in silence, or refuses in words that don't help, and what would never work."""
+    given = {ALIASES.get(name, name): value.strip().lower() for name, value in properties.items()}
+    mechanism = given.get("sasl.mechanisms")
+    if given.get("security.protocol", "").startswith("sasl_"):
+        if mechanism is None:
+            yield Unusable("sasl.mechanisms", "is missing", f"one of {CHOICES['sasl.mechanisms']}")
+        elif (
+            mechanism == "oauthbearer"
+            and given.get("sasl.oauthbearer.method") != "oidc"
+            and given.get("enable.sasl.oauthbearer.unsecure.jwt", "f") in OFF
+        ):
+            hint = "nothing else fetches a token here, and librdkafka would wait for one in silence"
+            yield Unusable("sasl.oauthbearer.method", "must be oidc", hint)
+    if given.get("group.protocol") != "consumer":
+        beat, session = (whole(given.get(name, "")) or default for name, default in HEARTBEATS.items())
+        if beat >= session:
+            hint = "Kafka takes partitions away from a consumer that is not heard of for that long"
+            yield Unusable("heartbeat.interval.ms", f"must be below session.timeout.ms ({session})", hint)
 
 
 # ── what librdkafka says ─────────────────────────────────────────────────────────────────────────

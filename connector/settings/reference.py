@@ -43,7 +43,7 @@ def json_schema() -> dict[str, Any]:
         "title": "commerce-connector",
     }
     schema["$defs"]["DestinationSettings"]["properties"]["name"]["enum"] = sorted(destinations())
-    refused = {"enum": sorted({*unusable.OURS, *unusable.NO_EFFECT})}
+    refused = {"enum": sorted({*unusable.OURS, *unusable.NO_EFFECT, *unusable.HARMFUL})}
     schema["$defs"]["SourceSettings"]["properties"]["properties"]["propertyNames"] = {"not": refused}
     choices = []
     for name, destination in sorted(destinations().items()):
@@ -133,10 +133,14 @@ def markdown() -> str:
 def _properties() -> str:
     """Which librdkafka properties are refused or bounded, and why."""
     from connector.kafka.properties import ALIASES, ceilings
-    from connector.kafka.unusable import NO_EFFECT, OURS
+    from connector.kafka.unusable import HARMFUL, NO_EFFECT, OURS
 
     rows = ["| property | why not |", "| --- | --- |"]
-    for told, table in (("set by the connector", OURS), ("no effect", NO_EFFECT)):
+    for told, table in (
+        ("set by the connector", OURS),
+        ("no effect", NO_EFFECT),
+        ("harmful", HARMFUL),
+    ):
         names: dict[str, list[str]] = {}
         for name, reason in table.items():
             names.setdefault(reason, []).append(f"`{name}`")

@@ -47,8 +47,8 @@ FROM_ENV: dict[str, tuple[str, object]] = {
     "source.start_from": ("latest", "latest"),
     "source.on_offset_lost": ("earliest", "earliest"),
     "source.properties": (
-        '{"bootstrap.servers": "b:1", "check.crcs": true}',
-        {"bootstrap.servers": "b:1", "check.crcs": "true"},
+        '{"bootstrap.servers": "b:1", "socket.keepalive.enable": true}',
+        {"bootstrap.servers": "b:1", "socket.keepalive.enable": "true"},
     ),
     "source.schema_registry.url": ("http://registry:8081", "http://registry:8081"),
     "source.schema_registry.auth": ("user:password", "user:password"),

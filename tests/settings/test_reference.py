@@ -9,7 +9,7 @@ import jsonschema
 import yaml
 
 from connector.kafka.properties import ceilings
-from connector.kafka.unusable import NO_EFFECT, OURS
+from connector.kafka.unusable import HARMFUL, NO_EFFECT, OURS
 from connector.settings import load, reference
 from tests.settings.configurations import ROOT, leaves, with_
 
@@ -41,6 +41,7 @@ def test_the_json_schema_takes_the_example_and_refuses_what_we_refuse() -> None:
         ("source.format", "xml"),
         ("source.properties.group:id", "g"),
         ("source.properties.acks", 1),
+        ("source.properties.check:crcs", True),
         ("dead_letter.flood_ratio", 2),
         ("http", {"prot": 1}),
     ):
@@ -66,7 +67,7 @@ def test_the_reference_page_is_in_step_with_the_code() -> None:
 def test_the_reference_tells_why_a_property_is_refused() -> None:
     """Whoever reads the refusal finds the reason on the page, and what is bounded beside it."""
     page = reference.markdown()
-    for name, why in {**OURS, **NO_EFFECT}.items():
+    for name, why in {**OURS, **NO_EFFECT, **HARMFUL}.items():
         assert re.search(rf"^\| .*`{re.escape(name)}`.* \| .*{re.escape(why)} \|$", page, re.MULTILINE), name
     for name, most in ceilings(256 << 20).items():
         assert f"- `{name}`: {most:,}\n" in page
