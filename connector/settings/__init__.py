@@ -1,5 +1,5 @@
-"""All settings: what they are (`model`), what must hold between them (`checks`), how they are read (`load`),
-and the pages made from them (`reference`)."""
+"""All settings: what they are (`model`), what must hold between them (`checks`), how they are read (`load`,
+from `yaml_file` and `environment`), and the pages made from them (`reference`)."""
 
 from __future__ import annotations
 
