@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+DEPLOY := .venv/.deploy
+ELSEWHERE := --ignore=tests/helm
 CODE := connector tests bench
 SEED ?=
 ARGS ?=
@@ -10,7 +12,7 @@ NAME ?=
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit test-broker chaos check format bench new-vendor vendor-test lock clean
+.PHONY: help demo test test-unit test-broker chaos check format bench helm helm-update new-vendor vendor-test lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf 'make %-12s %s\n' "$$name" "$$text"; done
@@ -18,20 +20,20 @@ help: ## this list
 demo: $(READY) ## the whole thing on this machine, with faults and a report that balances (ARGS='--events 500')
 	$(BIN)/connector demo $(ARGS)
 
-test: $(READY) ## all tests; those on real Kafka and a real registry need Java 17 and Maven (ARGS='-k frontier')
-	$(BIN)/pytest $(ARGS)
+test: $(READY) ## all tests but those of make helm; real Kafka and registry need Java 17 and Maven (ARGS='-k frontier')
+	$(BIN)/pytest $(ELSEWHERE) $(ARGS)
 
 test-unit: $(READY) ## the quick tests: no Java, no network
-	$(BIN)/pytest -n auto -m 'not broker and not registry and not slow and not process' $(ARGS)
+	$(BIN)/pytest -n auto -m 'not broker and not registry and not slow and not process' $(ELSEWHERE) $(ARGS)
 
 test-broker: $(READY) ## only the tests on real Kafka and a real registry (KAFKA_BOOTSTRAP names your own)
-	$(BIN)/pytest -m 'broker or registry' $(ARGS)
+	$(BIN)/pytest -m 'broker or registry' $(ELSEWHERE) $(ARGS)
 
 chaos: $(READY) ## the promises under seeded faults; SEED=… replays a run
 	$(if $(SEED),CHAOS_SEED=$(SEED)) $(BIN)/pytest tests/chaos $(ARGS)
 
 check: $(READY) ## layout, lint, types, which room may reach where, and that the lock names no host
-	@! grep -nE '[a-z]+://' requirements.lock || { echo 'requirements.lock names a host: make it with make lock' >&2; exit 1; }
+	@! grep -nE '[a-z]+://' requirements*.lock || { echo 'a lock names a host: make it with make lock' >&2; exit 1; }
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
@@ -44,16 +46,26 @@ format: $(READY) ## settle the layout and what the linter can mend
 bench: $(READY) ## the connector beside the bare libraries, in one run (ARGS='--help')
 	$(BIN)/python -m bench $(ARGS)
 
+helm: $(DEPLOY) ## the chart: lint, rendered over a matrix of values, every object validated (needs no cluster)
+	$(BIN)/python -m tests.helm.tools
+	$(BIN)/pytest -n auto tests/helm $(ARGS)
+
+helm-update: $(READY) ## the chart's schema and table of values, made anew from the code and values.yaml
+	$(BIN)/python -m tests.helm.values_page
+
 new-vendor: $(READY) ## the skeleton of a destination, whose tests say what is missing (NAME=acme)
 	$(BIN)/python -m tests.vendors.new_vendor $(NAME)
 
 vendor-test: $(READY) ## the tests of one destination (NAME=acme)
 	$(BIN)/pytest tests/vendors/$(NAME) $(ARGS)
 
+PIN := $(BIN)/uv pip compile --universal --python-version 3.11 --upgrade --system-certs --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links --quiet
+
 lock: $(READY) ## pin every dependency anew, with hashes and for every platform, and name no host
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
-		--system-certs --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
-	@! grep -nE '[a-z]+://' requirements.lock || { echo 'the new requirements.lock names a host' >&2; exit 1; }
+	$(PIN) pyproject.toml --group dev -o requirements.lock
+	$(PIN) --group pyproject.toml:deploy --constraint requirements.lock -o requirements-deploy.lock
+	@! grep -nE '[a-z]+://' requirements*.lock || { echo 'a new lock names a host' >&2; exit 1; }
 
 clean: ## remove what was made here: environment, caches, builds (downloaded servers stay in ~/.cache)
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
@@ -66,4 +78,9 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEPLOY): requirements-deploy.lock $(READY)
+	@echo "adding what checks chart and image to .venv (once, about ten seconds)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-deploy.lock
 	@touch $@

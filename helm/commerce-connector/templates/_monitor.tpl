@@ -1,0 +1,38 @@
+{{/* One endpoint of a PodMonitor or ServiceMonitor. */}}
+{{- define "commerce-connector.endpoint" -}}
+port: http
+path: /metrics
+interval: {{ .interval }}
+scrapeTimeout: {{ .scrapeTimeout }}
+relabelings:
+  # Two entries may have the same destination, which is a label already: this one tells them apart.
+  - sourceLabels: [__meta_kubernetes_pod_label_commerce_connector_destination]
+    targetLabel: connector
+  {{- with .relabelings }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .metricRelabelings }}
+metricRelabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "commerce-connector.monitor" -}}
+metadata:
+  name: {{ include "commerce-connector.fullname" .root }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "commerce-connector.labels" .root | nindent 4 }}
+    {{- with .monitor.labels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with include "commerce-connector.annotations" (dict "root" .root) }}
+  {{- . | trim | nindent 2 }}
+  {{- end }}
+spec:
+  jobLabel: app.kubernetes.io/name
+  selector:
+    matchLabels:
+      {{- include "commerce-connector.releaseSelector" .root | nindent 6 }}
+      app.kubernetes.io/component: connector
+{{- end -}}
