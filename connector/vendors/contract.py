@@ -111,7 +111,9 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class Destination(Protocol):
-    """One vendor endpoint with its mapping, limits and verdicts.
+    """One vendor endpoint with its mapping, limits and verdicts. A destination's class derives from this one,
+    and so says only where it differs from what is usual; functions of its folder become its methods by
+    `judge = staticmethod(verdict.judge)`.
 
     Class attributes describe it before it is configured; an instance is configured and ready.
     """
@@ -121,24 +123,25 @@ class Destination(Protocol):
     """The typed `destination.options`."""
     consent: ClassVar[tuple[str, ...]]
     """Purposes that must not be refused, unless `delivery.consent` names others."""
-    ordering: ClassVar[Literal["none", "key"]]
-    ordering_required: ClassVar[bool]
     events: ClassVar[Mapping[str, str]]
     """Every canonical event type → what becomes of it, in words (`pageview`, `skip disabled_by_config`)."""
     reasons: ClassVar[frozenset[str]]
     """The skip and dead-letter reasons this destination can give."""
 
-    unavoidable: ClassVar[frozenset[str]]
+    ordering: ClassVar[Literal["none", "key"]] = "none"
+    ordering_required: ClassVar[bool] = False
+
+    unavoidable: ClassVar[frozenset[str]] = frozenset()
     """Why the vendor drops in silence what any connector must send: reasons of the stand-in's `ignored`."""
 
-    writes_to_customers: ClassVar[bool]
-    """True: what is sent may make the vendor write to people (an e-mail, a push message), so nobody wants old
-    events sent by accident. `connector check` warns of a start at the earliest."""
+    writes_to_customers: ClassVar[bool] = False
+    """True: what is sent may make the vendor write to people (an e-mail, a message), so old events must not
+    be sent by accident. `check` warns of a start at the earliest."""
 
-    url_per_account: ClassVar[bool]
+    url_per_account: ClassVar[bool] = False
     """True: the vendor gives every account its own address, so `destination.url` must be given."""
 
-    address_options: ClassVar[tuple[str, ...]]
+    address_options: ClassVar[tuple[str, ...]] = ()
     """Options that the address is built from, without a default: needed unless `destination.url` is given."""
 
     limits: Limits
@@ -165,20 +168,23 @@ class Destination(Protocol):
         `Split` only for two items or more."""
 
     def probe(self, url: str) -> Request | None:
-        """A call without side effects that tells whether the endpoint works, or None. `url` is the
-        configured address."""
+        """A call without side effects that tells whether the endpoint works; none unless the vendor has one.
+        `url` is the configured address."""
+        return None
 
     def judge_probe(self, response: Response) -> Halt | bool:
         """True: healthy. False: not (yet). Halt: nothing can be sent until a person acts."""
 
     def advice(self) -> Sequence[str]:
-        """What an operator should know before the first event, a sentence each; () as a rule. For what only
+        """What an operator should know before the first event, a sentence each; none as a rule. For what only
         the vendor's account can tell: what must be switched on there, what counts double."""
+        return ()
 
     @staticmethod
     def vendor_id(item: Item) -> str:
         """What the vendor calls this item: its id, or what stands for it where bodies carry no id of ours.
         Demo and tests find it again in what the stand-in accepted."""
+        return item.id
 
     @classmethod
     def sandbox(cls, options: Any) -> Sandbox:

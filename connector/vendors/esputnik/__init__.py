@@ -5,35 +5,35 @@ Two destinations with one set of identifiers, limits and answers; an account may
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
-
-from pydantic import BaseModel
+from collections.abc import Sequence
 
 from connector.model.event import Event
-from connector.model.item import Item
-from connector.model.verdict import Halt, Verdict
 from connector.vendors import answers
-from connector.vendors.contract import Limits, MapResult, Request, Response
+from connector.vendors.contract import Destination, MapResult
 from connector.vendors.esputnik import advice, orders, sandbox, site, verdict, wire
 from connector.vendors.esputnik.settings import OrdersOptions, SiteOptions
 
 
-class EsputnikOrders:
+class EsputnikOrders(Destination):
     """Orders: the generate-event method, version 1."""
 
-    name: ClassVar[str] = "esputnik-orders"
-    Options: ClassVar[type[BaseModel]] = OrdersOptions
-    consent: ClassVar[tuple[str, ...]] = ()
-    ordering: ClassVar[Literal["none", "key"]] = "key"
-    ordering_required: ClassVar[bool] = True
-    events: ClassVar[Mapping[str, str]] = orders.EVENTS
-    reasons: ClassVar[frozenset[str]] = orders.REASONS | answers.REASONS
-    unavoidable: ClassVar[frozenset[str]] = frozenset({sandbox.ORDER_UNKNOWN})
-    url_per_account: ClassVar[bool] = False
-    address_options: ClassVar[tuple[str, ...]] = ()
-    writes_to_customers: ClassVar[bool] = True
-    limits: Limits = wire.LIMITS
+    name = "esputnik-orders"
+    Options = OrdersOptions
+    consent = ()
+    events = orders.EVENTS
+    reasons = orders.REASONS | answers.REASONS
+    ordering = "key"
+    ordering_required = True
+    unavoidable = frozenset({sandbox.ORDER_UNKNOWN})
+    writes_to_customers = True
+    limits = wire.LIMITS
+
+    credentials = staticmethod(wire.credentials)
+    request = staticmethod(wire.request)
+    judge = staticmethod(verdict.judge)
+    probe = staticmethod(wire.probe)
+    judge_probe = staticmethod(verdict.judge_probe)
+    vendor_id = staticmethod(wire.vendor_id)
 
     def __init__(self, options: OrdersOptions, consent: Sequence[str] | None = None) -> None:
         self._advice = advice.of_orders(options)
@@ -43,52 +43,36 @@ class EsputnikOrders:
     def url(cls, options: OrdersOptions) -> str:
         return wire.ORDERS_URL
 
-    @staticmethod
-    def credentials(api_key: str) -> Mapping[str, str]:
-        return wire.credentials(api_key)
-
     def map(self, event: Event, now_ms: int) -> MapResult:
         return self._mapper.map(event, now_ms)
 
-    def request(self, items: Sequence[Item]) -> Request:
-        return wire.request(items)
-
-    def judge(self, items: Sequence[Item], response: Response, now_ms: int) -> Verdict:
-        return verdict.judge(items, response, now_ms)
-
-    def probe(self, url: str) -> Request | None:
-        return wire.probe(url)
-
-    def judge_probe(self, response: Response) -> Halt | bool:
-        return verdict.judge_probe(response)
-
     def advice(self) -> Sequence[str]:
         return self._advice
-
-    @staticmethod
-    def vendor_id(item: Item) -> str:
-        return wire.vendor_id(item)
 
     @classmethod
     def sandbox(cls, options: OrdersOptions) -> sandbox.EsputnikSandbox:
         return sandbox.EsputnikSandbox(version=1)
 
 
-class EsputnikSite:
+class EsputnikSite(Destination):
     """Site and app activity: the generate-event method, version 2."""
 
-    name: ClassVar[str] = "esputnik-site"
-    Options: ClassVar[type[BaseModel]] = SiteOptions
-    consent: ClassVar[tuple[str, ...]] = ("marketing",)
-    ordering: ClassVar[Literal["none", "key"]] = "key"
-    ordering_required: ClassVar[bool] = True
-    events: ClassVar[Mapping[str, str]] = site.EVENTS
-    reasons: ClassVar[frozenset[str]] = site.REASONS | answers.REASONS
-    unavoidable: ClassVar[frozenset[str]] = frozenset()
-    url_per_account: ClassVar[bool] = False
-    address_options: ClassVar[tuple[str, ...]] = ()
-    writes_to_customers: ClassVar[bool] = True
-    limits: Limits = wire.LIMITS
+    name = "esputnik-site"
+    Options = SiteOptions
+    consent = ("marketing",)
+    events = site.EVENTS
+    reasons = site.REASONS | answers.REASONS
+    ordering = "key"
+    ordering_required = True
+    writes_to_customers = True
+    limits = wire.LIMITS
+
+    credentials = staticmethod(wire.credentials)
+    request = staticmethod(wire.request)
+    judge = staticmethod(verdict.judge)
+    probe = staticmethod(wire.probe)
+    judge_probe = staticmethod(verdict.judge_probe)
+    vendor_id = staticmethod(wire.vendor_id)
 
     def __init__(self, options: SiteOptions, consent: Sequence[str] | None = None) -> None:
         self._advice = advice.of_site(options)
@@ -98,31 +82,11 @@ class EsputnikSite:
     def url(cls, options: SiteOptions) -> str:
         return wire.SITE_URL
 
-    @staticmethod
-    def credentials(api_key: str) -> Mapping[str, str]:
-        return wire.credentials(api_key)
-
     def map(self, event: Event, now_ms: int) -> MapResult:
         return self._mapper.map(event, now_ms)
 
-    def request(self, items: Sequence[Item]) -> Request:
-        return wire.request(items)
-
-    def judge(self, items: Sequence[Item], response: Response, now_ms: int) -> Verdict:
-        return verdict.judge(items, response, now_ms)
-
-    def probe(self, url: str) -> Request | None:
-        return wire.probe(url)
-
-    def judge_probe(self, response: Response) -> Halt | bool:
-        return verdict.judge_probe(response)
-
     def advice(self) -> Sequence[str]:
         return self._advice
-
-    @staticmethod
-    def vendor_id(item: Item) -> str:
-        return wire.vendor_id(item)
 
     @classmethod
     def sandbox(cls, options: SiteOptions) -> sandbox.EsputnikSandbox:

@@ -133,6 +133,11 @@ def limits(options: MolocoOptions) -> Limits:
     )
 
 
+def credentials(api_key: str) -> Mapping[str, str]:
+    """The header that carries the key."""
+    return {"X-API-Key": api_key}
+
+
 def request(items: Sequence[Item]) -> Request:
     """The request for the one event: its body is the item's, byte for byte."""
     (item,) = items

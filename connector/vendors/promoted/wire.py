@@ -217,6 +217,11 @@ def limits(options: PromotedOptions) -> Limits:
     )
 
 
+def credentials(api_key: str) -> Mapping[str, str]:
+    """The header that carries the key."""
+    return {"x-api-key": api_key}
+
+
 def request(items: Sequence[Item]) -> Request:
     """One request for these items: each goes to its kind's array, in its order; no array is ever empty.
 

@@ -136,6 +136,11 @@ def limits(options: TopsortOptions) -> Limits:
     )
 
 
+def credentials(api_key: str) -> Mapping[str, str]:
+    """The header that carries the key."""
+    return {"Authorization": f"Bearer {api_key}"}
+
+
 def request(items: Sequence[Item]) -> Request:
     """One request for these items: each goes to its kind's array, in its order; no array is ever empty."""
     bodies: dict[str, list[bytes]] = {array: [] for array in ARRAYS}
