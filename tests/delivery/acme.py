@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import msgspec
 from pydantic import BaseModel
@@ -13,7 +13,7 @@ from connector.model.event import Event
 from connector.model.item import Item, Ticket
 from connector.model.record import Lease, Record
 from connector.model.verdict import Delivered, Halt, Partial, Reject, Retry, Split, Verdict
-from connector.vendors.contract import Limits, MapResult, Request, Response, RetryPolicy, Sandbox
+from connector.vendors.contract import Destination, Limits, MapResult, Request, Response, RetryPolicy, Sandbox
 
 LIMITS = Limits(items_max=10, body_bytes_max=10_000, retry=RetryPolicy(first_s=0.5, cap_s=60.0))
 
@@ -29,21 +29,15 @@ class Half(msgspec.Struct):
     retry: list[int] = []
 
 
-class Acme:
+class Acme(Destination):
     """207 is Partial, 400 splits, 409 rejects, 401 halts, 429 throttles, 5xx and silence are retried."""
 
-    name: ClassVar[str] = "acme"
-    Options: ClassVar[type[BaseModel]] = Options
-    consent: ClassVar[tuple[str, ...]] = ()
-    ordering: ClassVar[Literal["none", "key"]] = "none"
-    ordering_required: ClassVar[bool] = False
+    name = "acme"
+    Options = Options
+    consent = ()
     events: ClassVar[Mapping[str, str]] = {}
-    reasons: ClassVar[frozenset[str]] = frozenset({"vendor_rejected", "throttled_identifier"})
-    unavoidable: ClassVar[frozenset[str]] = frozenset()
-    writes_to_customers: ClassVar[bool] = False
-    url_per_account: ClassVar[bool] = False
-    address_options: ClassVar[tuple[str, ...]] = ()
-    limits: Limits = LIMITS
+    reasons = frozenset({"vendor_rejected", "throttled_identifier"})
+    limits = LIMITS
 
     def __init__(
         self, options: Any = None, consent: Sequence[str] | None = None, probes: bool = False
@@ -95,13 +89,6 @@ class Acme:
         if response.status == 401:
             return Halt("auth", "key refused")
         return response.status == 200
-
-    def advice(self) -> Sequence[str]:
-        return ()
-
-    @staticmethod
-    def vendor_id(item: Item) -> str:
-        return item.id
 
     @classmethod
     def sandbox(cls, options: Any) -> Sandbox:
