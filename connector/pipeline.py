@@ -145,11 +145,12 @@ class Pipeline:
         for record in records:
             lease = record.lease
             partition = self._assignment.get(lease)
+            self._counts[lease.topic].consumed += 1
             if partition is None or partition.draining:
-                continue  # handed back: whoever gets the partition next reads it again
+                self._counts[lease.topic].released += 1
+                continue
             ticket = Ticket(record, cost=record.size)
             partition.take(record.offset, record.timestamp_ms, ticket.cost)
-            self._counts[lease.topic].consumed += 1
             if lease in self._parked:
                 self._parked[lease].append(ticket)
             else:
