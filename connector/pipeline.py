@@ -120,10 +120,11 @@ class Pipeline:
             while not self._intake:
                 self._arrived.clear()
                 await self._arrived.wait()
-            records = self._intake.popleft()
+            records = self._intake[0]
             for start in range(0, len(records), DECODE_SLICE):
                 self._take(records[start : start + DECODE_SLICE])
                 await self._room()
+            self._intake.popleft()
             self._poll.taken()
 
     async def _room(self) -> None:
@@ -146,7 +147,7 @@ class Pipeline:
             lease = record.lease
             partition = self._assignment.get(lease)
             self._counts[lease.topic].consumed += 1
-            if partition is None or partition.draining:
+            if partition is None or not partition.takes:
                 self._counts[lease.topic].released += 1
                 continue
             ticket = Ticket(record, cost=record.size)
@@ -210,7 +211,7 @@ class Pipeline:
     def _go_on(self, lease: Lease) -> bool:
         """One slice of what is parked; True when more of it may follow."""
         waiting = self._parked.get(lease)
-        if waiting is None or self._assignment[lease].draining:
+        if waiting is None or not self._assignment[lease].takes:
             return False
         now_ms = self._now_ms()
         for _ in range(min(DECODE_SLICE, len(waiting))):
@@ -361,6 +362,7 @@ class Pipeline:
     def commit(self) -> None:
         """Tell Kafka how far we are, for every partition that moved."""
         self._tell_delays()
+        self._renew()
         offsets = self._assignment.to_commit()
         if offsets:
             self._poll.commit(offsets)
@@ -405,7 +407,7 @@ class Pipeline:
                 continue
             self._drains.remove(drain)
             partitions = [self._assignment[lease] for lease in drain.leases]
-            offsets = {each.lease: each.frontier.commit_offset for each in partitions}
+            offsets = {each.lease: each.commit_offset for each in partitions}
             drain.answer({lease: offset for lease, offset in offsets.items() if offset is not None})
             self._telemetry.drained(now - drain.since, sum(each.open_count for each in partitions))
         if self._drains and self._drain_timer is None:
@@ -426,7 +428,13 @@ class Pipeline:
 
     def _moving(self, lease: Lease) -> int:
         """Open records of a partition that can still be finished here: not those that wait for a schema."""
-        return self._assignment[lease].open_count - len(self._parked.get(lease, ()))
+        partition = self._assignment[lease]
+        to_come = self._untaken(lease) if partition.takes else 0
+        return partition.open_count + to_come - len(self._parked.get(lease, ()))
+
+    def _untaken(self, lease: Lease) -> int:
+        """Records of a partition in the intake; those of the slice in work are counted to its end."""
+        return sum(record.lease is lease for records in self._intake for record in records)
 
     def fenced(self, leases: Sequence[Lease], lost: bool) -> None:
         """These partitions are somebody else's now; what is still open of them is released."""
@@ -454,6 +462,18 @@ class Pipeline:
     def moved(self, lease: Lease, offset: int) -> None:
         """Nothing below this offset will come any more."""
         self._assignment.moved(lease, offset)
+
+    def superseded(self, lease: Lease, offset: int) -> None:
+        """The partition's topic was created anew: from now on that is what we commit, and once all that we
+        have of the old one is settled, `_renew` asks for the new one."""
+        partition = self._assignment[lease]
+        partition.superseded = offset
+        self._telemetry.topic_created_anew(lease.topic, lease.partition, offset, partition.open_count)
+
+    def _renew(self) -> None:
+        for partition in self._assignment:
+            if partition.superseded is not None and not partition.open_count + self._untaken(partition.lease):
+                self._poll.renew(partition.lease)
 
     def offset_lost(self, lease: Lease, detail: str) -> None:
         """Kafka no longer has the offset where this partition should go on; it waits for a person."""

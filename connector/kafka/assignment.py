@@ -12,7 +12,9 @@ class Partition:
     """One partition while it is ours: its frontier, what it holds of the byte budget, and why it may stand.
 
     `draining`: it was revoked and takes no new record. `halted`: the reason why it waits for a person.
-    `paused` is the budget's doing. `end` is the log end, `committed` what Kafka has acknowledged.
+    `superseded`: where its topic begins, which was created anew; what is open belongs to the old one, and can
+    be read by nobody again. `paused` is the budget's doing. `end` is the log end, `committed` what Kafka has
+    acknowledged.
     """
 
     __slots__ = (
@@ -26,6 +28,7 @@ class Partition:
         "open_bytes",
         "over",
         "paused",
+        "superseded",
     )
 
     def __init__(self, lease: Lease, start: int | None) -> None:
@@ -34,6 +37,7 @@ class Partition:
         self.open_bytes = 0
         self.draining = False
         self.halted: str | None = None
+        self.superseded: int | None = None
         self.paused = False
         self.over = False
         """It holds more than its share, or too many records; the budget's memory between its two marks."""
@@ -57,6 +61,17 @@ class Partition:
         self.open_bytes -= cost
 
     @property
+    def takes(self) -> bool:
+        """Whether records that come are ours to finish. While draining they are not, if the next owner can
+        read them."""
+        return not self.draining or self.superseded is not None
+
+    @property
+    def commit_offset(self) -> int | None:
+        """Where a restart must go on; None before anything is known."""
+        return self.frontier.commit_offset if self.superseded is None else self.superseded
+
+    @property
     def open_count(self) -> int:
         """Records taken and not settled."""
         return self.frontier.open_count
@@ -64,7 +79,7 @@ class Partition:
     @property
     def lag(self) -> int | None:
         """Log end minus committed, or minus the frontier before a first commit; None while unknown."""
-        done = self.committed if self.committed is not None else self.frontier.commit_offset
+        done = self.committed if self.committed is not None else self.commit_offset
         if self.end is None or done is None:
             return None
         return max(0, self.end - done)
@@ -118,7 +133,7 @@ class Assignment:
         """
         offsets: dict[Lease, int] = {}
         for partition in self:
-            offset = partition.frontier.commit_offset
+            offset = partition.commit_offset
             if offset is not None and offset != partition.offered:
                 partition.offered = offset
                 offsets[partition.lease] = offset

@@ -5,12 +5,14 @@ A lease, from the group giving us a partition to the group taking it away:
     placed     its offset is known, records flow
     unplaced   Kafka does not have its offset: asked about every second, then placed or halted
     halted     its offset is lost and a person must say how to go on; nothing comes from it
+    superseded its topic was created anew; nothing comes from it until the loop has finished what is open
     paused     the loop wants nothing from it now; kept through every rebalance
     draining   taken back: we wait for the loop to finish what is open, with a deadline, then commit
     fenced     `lease.live` is false: whatever still arrives for it is inert
 
-    assigned → placed ⇄ paused      placed → unplaced → placed | halted
-    any → draining → fenced         revoked by the group, at stop, or the topic was created anew
+    assigned → placed ⇄ paused      placed → unplaced → placed | halted | superseded
+    superseded → fenced             finished; a new lease takes its place
+    any → draining → fenced         revoked by the group, or at stop
     any → fenced                    lost: somebody else has it already, nothing is committed
 """
 
@@ -128,6 +130,10 @@ class PollThread:
         """Bring records from these again."""
         chosen = list(leases)
         self._commands.append(lambda: self._leases.paused.difference_update(chosen))
+
+    def renew(self, lease: Lease) -> None:
+        """All that was open of a superseded lease is finished: begin with what Kafka has now."""
+        self._commands.append(lambda: self._placing.renew(lease))
 
     def commit(self, frontiers: Mapping[Lease, int]) -> None:
         """Tell Kafka these offsets; `Listener.committed` has its answer. What is not ours is left out."""
@@ -294,7 +300,7 @@ class PollThread:
         error = message.error()
         assert error is not None
         if error.code() in GONE and lease is not None:
-            if lease not in self._leases.halted:
+            if not self._leases.stands(lease):
                 offset = message.offset()
                 self._leases.unplaced[lease] = offset if offset is not None and offset >= 0 else None
                 self._tidy_at = 0.0

@@ -25,7 +25,7 @@ be sent again."""
 
 
 class Handover:
-    """Ends leases, for the group that takes them back, for a stop, and for topics that were created anew."""
+    """Ends leases: for the group that takes them back, for a stop, and where another takes their place."""
 
     def __init__(
         self,
@@ -45,24 +45,10 @@ class Handover:
         """Finish, commit, fence. When this returns the loop has let go of them, and others may begin."""
         if not leases:
             return
-        snapshot = self.drain(leases)
+        snapshot = self._drain(leases)
         chosen = {lease: snapshot[lease] for lease in leases if lease in snapshot}
         self.fence(leases, lost=not self.commit(chosen))
         self._bridge.be_heard()
-
-    def drain(self, leases: Sequence[Lease]) -> Mapping[Lease, int]:
-        """Let the loop finish these; what may be committed, or nothing if it does not answer in time."""
-        drained: Future[Mapping[Lease, int]] = Future()
-        self._bridge.tell(self._listener.revoked, leases, drained)
-        deadline = time.monotonic() + self._drain_timeout_s + ANSWER_GRACE_S
-        while True:
-            now = self._bridge.beat()
-            left_s = (self._bridge.stop_at if self._bridge.stopping else deadline) - now
-            try:
-                return drained.result(max(0.0, min(left_s, DRAIN_STEP_S)))
-            except TimeoutError:
-                if left_s <= 0 and drained.cancel():
-                    return {}
 
     def commit(self, chosen: Mapping[Lease, int]) -> bool:
         """Commit and wait for the answer, for a bounded time. False if Kafka did not take it."""
@@ -80,3 +66,17 @@ class Handover:
         if leases:
             self._leases.end(leases)
             self._bridge.tell(self._listener.fenced, leases, lost)
+
+    def _drain(self, leases: Sequence[Lease]) -> Mapping[Lease, int]:
+        """Let the loop finish these; what may be committed, or nothing if it does not answer in time."""
+        drained: Future[Mapping[Lease, int]] = Future()
+        self._bridge.tell(self._listener.revoked, leases, drained)
+        deadline = time.monotonic() + self._drain_timeout_s + ANSWER_GRACE_S
+        while True:
+            now = self._bridge.beat()
+            left_s = (self._bridge.stop_at if self._bridge.stopping else deadline) - now
+            try:
+                return drained.result(max(0.0, min(left_s, DRAIN_STEP_S)))
+            except TimeoutError:
+                if left_s <= 0 and drained.cancel():
+                    return {}

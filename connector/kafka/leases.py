@@ -23,8 +23,9 @@ class Leases:
 
     `starts`: the offset each was last started at, None while unknown. `unplaced`: those that stand because
     Kafka does not have their offset (None: the group never had one). `halted`: those that stand until a
-    person acts. `paused`: those that the loop wants nothing from; `choked`: it wants nothing at all.
-    `committing`: whose commit was last sent for a place; the answer names the place alone.
+    person acts. `superseded`: those whose topic was created anew, and where that begins; they stand until
+    the loop has finished them. `paused`: those that the loop wants nothing from; `choked`: it wants nothing
+    at all. `committing`: whose commit was last sent for a place; the answer names the place alone.
     """
 
     def __init__(self) -> None:
@@ -32,6 +33,7 @@ class Leases:
         self.starts: dict[Lease, int | None] = {}
         self.unplaced: dict[Lease, int | None] = {}
         self.halted: set[Lease] = set()
+        self.superseded: dict[Lease, int] = {}
         self.paused: set[Lease] = set()
         self.choked = False
         self.committing: dict[Place, Lease] = {}
@@ -53,6 +55,10 @@ class Leases:
             self.by_place[(lease.topic, lease.partition)] = lease
             self.starts[lease] = start
 
+    def stands(self, lease: Lease) -> bool:
+        """Whether nothing may come from this one, whatever Kafka has at its offset by now."""
+        return lease in self.halted or lease in self.superseded
+
     def place(self, lease: Lease, starts: Mapping[Lease, int | None]) -> None:
         """This one stands no more: it was assigned anew, and with it all that have a start here."""
         self.starts.update(starts)
@@ -66,7 +72,7 @@ class Leases:
         away and given back, and nobody would end it."""
         flow = Flow([], [])
         for lease in self:
-            quiet = self.choked or lease in self.paused
+            quiet = self.choked or lease in self.paused or self.stands(lease)
             if self._told.get(lease) is not quiet:
                 self._told[lease] = quiet
                 (flow.pause if quiet else flow.resume).append(lease)
@@ -81,6 +87,7 @@ class Leases:
             del self.starts[lease]
             self.unplaced.pop(lease, None)
             self.halted.discard(lease)
+            self.superseded.pop(lease, None)
             self.paused.discard(lease)
             self._told.pop(lease, None)
             if self.committing.get(place) is lease:

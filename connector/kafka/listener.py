@@ -31,6 +31,10 @@ class Listener(Protocol):
     def moved(self, lease: Lease, offset: int) -> None:
         """Nothing below this offset will come any more: the partition begins, or goes on, there."""
 
+    def superseded(self, lease: Lease, offset: int) -> None:
+        """The topic was created anew and goes on at this offset. Nothing comes from the partition, or can be
+        read again, until all that is open is finished: then `PollThread.renew` gives a new lease."""
+
     def offset_lost(self, lease: Lease, detail: str) -> None:
         """Kafka no longer has the offset to go on from; nothing comes from this partition until a restart."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
 from connector.kafka.bridge import Bridge
 from connector.kafka.fetching import Fetching
@@ -20,7 +19,8 @@ we ask, and one broker may be silent for hours."""
 
 class Placing:
     """Finds out where the unplaced leases go on, and lets them: where the group or the operator says, under a
-    new lease if the topic was created anew, or not at all until a person acts."""
+    new lease once the loop has finished the old one if the topic was created anew, or not at all until a
+    person acts."""
 
     def __init__(
         self,
@@ -46,7 +46,6 @@ class Placing:
             return
         if self._start.halts:
             self._halt()
-        created_anew = {}
         for lease, lost in [*self._leases.unplaced.items()]:
             offset = self._start.again(lease, lost)
             if offset is None:
@@ -54,12 +53,22 @@ class Placing:
                 if time.monotonic() - began >= ASK_S:
                     break
             elif lost is not None and offset < lost:
-                created_anew[lease] = offset
+                self._supersede(lease, offset)
             else:
                 self._restart(lease, offset)
         now = time.monotonic()
         self._look_at = now + REST * (now - began)
-        self._renew(created_anew)
+
+    def renew(self, lease: Lease) -> None:
+        """The loop has finished a superseded lease, if it is still ours: a new one takes its place."""
+        offset = self._leases.superseded.get(lease)
+        if offset is None:
+            return
+        self._handover.fence([lease], lost=False)
+        renewed = self._leases.grant(lease.topic, lease.partition)
+        self._leases.hold({renewed: offset})
+        self._bridge.tell(self._listener.assigned, [(renewed, offset)])
+        self._restart(renewed, offset)
 
     def _halt(self) -> None:
         lost = {lease: offset for lease, offset in self._leases.unplaced.items() if offset is not None}
@@ -68,18 +77,13 @@ class Placing:
             self._leases.halted.add(lease)
             self._bridge.tell(self._listener.offset_lost, lease, detail)
 
-    def _renew(self, starts: Mapping[Lease, int]) -> None:
-        """Their topics were created anew, with smaller offsets: what is open belongs to the old ones. Let all
-        of it finish, commit nothing, and go on under new leases."""
-        if not starts:
-            return
-        self._handover.drain([*starts])
-        self._handover.fence([*starts], lost=False)
-        renewed = {self._leases.grant(old.topic, old.partition): offset for old, offset in starts.items()}
-        self._leases.hold(renewed)
-        self._bridge.tell(self._listener.assigned, [*renewed.items()])
-        for lease, offset in renewed.items():
-            self._restart(lease, offset)
+    def _supersede(self, lease: Lease, offset: int) -> None:
+        """Its topic was created anew, with smaller offsets. What is open of the old one nobody can read
+        again, so the loop may finish it, however long that takes."""
+        del self._leases.unplaced[lease]
+        self._leases.superseded[lease] = offset
+        self._fetching.flow()
+        self._bridge.tell(self._listener.superseded, lease, offset)
 
     def _restart(self, lease: Lease, offset: int) -> None:
         self._fetching.restart(lease, offset)

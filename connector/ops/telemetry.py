@@ -199,6 +199,18 @@ class Telemetry:
         self._show_halts()
         self._say("error", "partition_halted", topic=topic, partition=partition, reason=reason, detail=detail)
 
+    def topic_created_anew(self, topic: str, partition: int, offset: int, left: int) -> None:
+        """One partition goes on at `offset` of the new topic, once the `left` records of the old one are
+        settled."""
+        self._say(
+            "warning",
+            "topic_created_anew",
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            records_left=left,
+        )
+
     def committed(self, count: int, error: str | None = None) -> None:
         """Offsets of `count` partitions were committed, or refused."""
         self.metrics.series("commits_total").add(("failed" if error else "ok",))

@@ -68,6 +68,7 @@ class Member:
         self.fences: list[tuple[list[Lease], bool]] = []
         self.moves: list[tuple[Lease, int]] = []
         self.lost: list[tuple[Lease, str]] = []
+        self.superseding: list[tuple[Lease, int]] = []
         self.slices = 0
         self.joined = False
         self.failure: BaseException | None = None
@@ -130,6 +131,7 @@ class Member:
         for record in [*self._open.values()]:
             self._settle(record)
         self.end_drains()
+        self.renew()
 
     def end_drains(self) -> None:
         """Answer the revocations that have nothing open any more."""
@@ -142,8 +144,14 @@ class Member:
         """Answer one revocation with the frontiers as they are."""
         self.drains.remove((leases, drained))
         if drained.set_running_or_notify_cancel():
-            offsets = {each: self.assignment[each].frontier.commit_offset for each in leases}
+            offsets = {each: self.assignment[each].commit_offset for each in leases}
             drained.set_result({each: offset for each, offset in offsets.items() if offset is not None})
+
+    def renew(self) -> None:
+        """Ask for the successors of what was superseded and has nothing open any more."""
+        for partition in self.assignment:
+            if partition.superseded is not None and not partition.open_count:
+                self.poll.renew(partition.lease)
 
     async def commit(self) -> None:
         """Commit the frontiers and wait for the answer."""
@@ -177,7 +185,7 @@ class Member:
     def polled(self, records: list[Record]) -> None:
         for record in records:
             partition = self.assignment.get(record.lease)
-            if partition is None or partition.draining:
+            if partition is None or not partition.takes:
                 continue
             partition.take(record.offset, record.timestamp_ms, record.size)
             self.got.append(record)
@@ -212,6 +220,12 @@ class Member:
     def moved(self, lease: Lease, offset: int) -> None:
         self.moves.append((lease, offset))
         self.assignment.moved(lease, offset)
+        self._happened.set()
+
+    def superseded(self, lease: Lease, offset: int) -> None:
+        self.superseding.append((lease, offset))
+        self.assignment[lease].superseded = offset
+        self.renew()
         self._happened.set()
 
     def offset_lost(self, lease: Lease, detail: str) -> None:

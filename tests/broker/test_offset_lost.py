@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from connector.kafka.embedded import Api, Failure
+from connector.model.record import Lease
 from tests.broker.launcher.brokers import Broker, MockBroker
 from tests.broker.member import PATIENCE_S, Member, committed, produce
 from tests.broker.test_poll import PROTOCOLS, rounds
@@ -157,20 +158,78 @@ async def test_a_topic_created_anew_begins_under_a_new_lease(
     real_broker.create_topic(topic, partitions=1)
     produce(real_broker, topic, 100)
     async with Member(
-        real_broker, group, topic, settles=False, on_offset_lost="earliest", properties=protocol
+        real_broker,
+        group,
+        topic,
+        settles=False,
+        on_offset_lost="earliest",
+        properties=UNAWARE | protocol,
     ) as member:
         await member.has(100)
         (old,) = member.leases()
-        create_anew(real_broker, topic)
+        await unnoticed(member, lambda: create_anew(real_broker, topic))
         produce(real_broker, topic, 10)
-        await member.until(lambda: member.drains or not old.live, "the old lease to end")
+        await member.until(lambda: member.superseding or member.drains or not old.live, "the old one's end")
         member.settle_all()
         await member.has(110)
         (new,) = member.leases()
         assert not old.live
+        await member.until(lambda: [each.end for each in member.assignment] == [10], "the new topic's end")
         assert [record.offset for record in member.got if record.lease is new] == list(range(10))
         assert len(member.settled) == 110
         assert member.failure is None
+
+
+@pytest.mark.parametrize("strategy", ["cooperative-sticky", "range"])
+async def test_what_is_open_of_a_topic_created_anew_is_finished_however_long_it_takes(
+    real_broker: Broker, unique: Unique, strategy: str
+) -> None:
+    """Nobody can read it again. Other partitions go on meanwhile, and a restart would begin the new topic at
+    its beginning. (In the new protocol the group itself takes the partition back, as in any rebalance.)"""
+    topic, fine, group = unique("orders"), unique("fine"), unique("group")
+    for each in (topic, fine):
+        real_broker.create_topic(each, partitions=1)
+    produce(real_broker, topic, 100)
+    async with Member(
+        real_broker,
+        group,
+        topic,
+        fine,
+        settles=False,
+        on_offset_lost="earliest",
+        drain_timeout_s=1,
+        properties=UNAWARE | {"partition.assignment.strategy": strategy},
+    ) as member:
+        await member.has(100)
+        old = member.got[0].lease
+        await unnoticed(member, lambda: create_anew(real_broker, topic))
+        produce(real_broker, topic, 10)
+        await member.until(lambda: member.superseding, "the new topic to be seen")
+        assert member.superseding == [(old, 0)]
+        await member.commit()
+        assert committed(real_broker, group, topic) == 0
+        await rounds(member, 20)
+        produce(real_broker, fine, 5)
+        await member.has(105)
+        assert old.live
+        member.settle_all()
+        await member.has(115)
+        assert len({*member.settled}) == 105
+
+
+async def test_what_is_not_superseded_keeps_its_lease(mock_broker: MockBroker, unique: Unique) -> None:
+    """The command crosses with a rebalance: by then the partition may be somebody else's, or ours anew."""
+    topic, group = unique("orders"), unique("group")
+    mock_broker.create_topic(topic, partitions=1)
+    produce(mock_broker, topic, 10)
+    async with Member(mock_broker, group, topic) as member:
+        await member.has(10)
+        (lease,) = member.leases()
+        member.poll.renew(Lease(topic, 0, epoch=99))
+        member.poll.renew(lease)
+        await rounds(member, 3)
+        assert member.leases() == [lease]
+        assert lease.live
 
 
 async def test_a_topic_created_anew_halts_by_default(real_broker: Broker, unique: Unique) -> None:
@@ -184,6 +243,19 @@ async def test_a_topic_created_anew_halts_by_default(real_broker: Broker, unique
         produce(real_broker, topic, 10)
         await member.until(lambda: member.lost, "the loss to be told")
         assert "it has 0 up to" in member.lost[0][1]
+
+
+UNAWARE = {"topic.metadata.refresh.interval.ms": "300000"}
+"""librdkafka's default. A member that looks at the right moment sees the topic missing, and loses it."""
+
+
+async def unnoticed(member: Member, happens: Callable[[], None]) -> None:
+    """While it happens the member fetches nothing, so that no refusal makes it look either."""
+    leases = member.leases()
+    member.poll.pause(leases)
+    await rounds(member, 3)
+    happens()
+    member.poll.resume(leases)
 
 
 def create_anew(broker: Broker, topic: str) -> None:

@@ -55,6 +55,29 @@ def test_a_partition_that_starts_nowhere_yet_commits_nothing() -> None:
     assert assignment.to_commit() == {one: 12}
 
 
+def test_a_topic_that_was_created_anew_is_committed_where_it_begins() -> None:
+    """Whatever is still settled of the old one: its offsets mean other records now. A restart would skip."""
+    assignment, one = Assignment(), lease()
+    assignment.add(one, 4)
+    assignment[one].take(4, 0, 1)
+    assignment[one].superseded = 0
+    assert assignment.to_commit() == {one: 0}
+    assignment[one].settle(4, 1)
+    assert assignment.to_commit() == {}
+    assert assignment[one].commit_offset == 0
+
+
+def test_a_partition_on_its_way_out_takes_only_what_nobody_can_read_again() -> None:
+    """The next owner reads the rest, unless the topic was created anew."""
+    assignment, one = Assignment(), lease()
+    assignment.add(one, 0)
+    assert assignment[one].takes
+    assignment[one].draining = True
+    assert not assignment[one].takes
+    assignment[one].superseded = 0
+    assert assignment[one].takes
+
+
 def test_answers_for_a_partition_that_went_are_passed_over() -> None:
     """Kafka's answers cross with a rebalance."""
     assignment, gone = Assignment(), lease()

@@ -63,6 +63,20 @@ def test_an_answer_to_the_new_lease_is_not_forgotten_with_the_old_one() -> None:
     assert leases.committing == {("orders", 0): new}
 
 
+def test_a_lease_that_stands_is_told_nothing_but_to_be_quiet() -> None:
+    """An eager group assigns all anew for one; where Kafka has that offset again by then, it would flow."""
+    leases = Leases()
+    halted, superseded, flows = (held(leases, "orders", number) for number in range(3))
+    leases.halted.add(halted)
+    leases.superseded[superseded] = 0
+    assert [leases.stands(each) for each in leases] == [True, True, False]
+    assert leases.flow() == ([halted, superseded], [flows])
+    leases.place(flows, dict.fromkeys(leases))
+    assert leases.flow() == ([halted, superseded], [flows])
+    leases.end([superseded])
+    assert not leases.superseded
+
+
 # ── what librdkafka is told of pauses ────────────────────────────────────────────────────────────
 
 

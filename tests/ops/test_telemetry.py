@@ -183,6 +183,7 @@ STORMS: dict[str, Callable[[Telemetry, int], None]] = {
     "request_done": lambda to, number: to.request_done("delivered", "204", 0.1, 1, 100),
     "requests_in_flight": lambda to, number: to.requests_in_flight(number),
     "retry_scheduled": lambda to, number: to.retry_scheduled("timeout", number),
+    "topic_created_anew": lambda to, number: to.topic_created_anew("orders", 1, 0, number),
     "schema_fetched": lambda to, number: to.schema_fetched(("ok", "failed", "not_found")[number % 3], number),
 }
 """Every happening that traffic, a vendor, Kafka or the group can bring about as often as it likes."""

@@ -94,6 +94,7 @@ class Kafka:
         self.paused: set[Lease] = set()
         self.pauses = 0
         self.commits: list[dict[Lease, int]] = []
+        self.renewed: list[Lease] = []
         self.slices_done = 0
 
     def pause(self, leases: Sequence[Lease]) -> None:
@@ -110,6 +111,9 @@ class Kafka:
     def commit(self, offsets: Mapping[Lease, int]) -> None:
         assert offsets, "a command without a partition"
         self.commits.append(dict(offsets))
+
+    def renew(self, lease: Lease) -> None:
+        self.renewed.append(lease)
 
     def taken(self) -> None:
         self.slices_done += 1
