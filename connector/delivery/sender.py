@@ -80,7 +80,8 @@ class Sender:
         self._throttles_alone = "throttled_identifier" in destination.reasons
         self._failed_last: Batch | None = None
         self._halted: _Halted | None = None
-        self._in_flight = 0
+        self._in_hand: set[Batch] = set()
+        """Chosen to leave, and not yet judged: as many as requests are in flight."""
         self._on_the_wire: dict[Batch, asyncio.Task[object]] = {}
         self._broken_off: set[Batch] = set()
         self._limit_told = 0
@@ -141,10 +142,11 @@ class Sender:
         )
 
     def carries(self, leases: Collection[Lease]) -> bool:
-        """Whether a request with something of these partitions is on the wire: its answer may settle it."""
+        """Whether a request with something of these partitions is on the wire, or about to leave: its answer
+        may settle it."""
         if self._closed:
             return False
-        return any(lease_of(item) in leases for batch in self._on_the_wire for item in batch.items)
+        return any(lease_of(item) in leases for batch in self._in_hand for item in batch.items)
 
     def halt(self, reason: str, detail: str) -> None:
         """Stop sending until the process is restarted. What is in flight still counts. The first call tells
@@ -158,7 +160,7 @@ class Sender:
             state="halted" if self._is_halted() else self._pace.state(now),
             halt_reason=self._halted.reason if self._halted is not None else None,
             breaker=self._pace.breaker,
-            in_flight=self._in_flight,
+            in_flight=len(self._in_hand),
             limit=self._pace.limit,
             waiting=self._outbox.fresh,
             retrying=self._outbox.retrying,
@@ -195,7 +197,7 @@ class Sender:
         now = self._time()
         if self._outbox.closes_at <= now:
             self._outbox.close_batch()
-        while self._in_flight < self._pace.limit and self._start_next(now):
+        while len(self._in_hand) < self._pace.limit and self._start_next(now):
             pass
         self._wake_at(self._next_wake())
         if self._pace.limit != self._limit_told:
@@ -218,8 +220,8 @@ class Sender:
         if probing:
             self._pace.probing()
             self._telemetry.breaker_changed("half_open", "")
-        self._in_flight += 1
-        self._telemetry.requests_in_flight(self._in_flight)
+        self._in_hand.add(batch)
+        self._telemetry.requests_in_flight(len(self._in_hand))
         self._spawn(self._attempt(batch, probing))
         return True
 
@@ -236,7 +238,7 @@ class Sender:
     def _next_wake(self) -> float:
         """When something may leave, or must be closed, that cannot now. An answer wakes us anyway."""
         closing = self._outbox.closes_at
-        if self._is_halted() or self._in_flight >= self._pace.limit:
+        if self._is_halted() or len(self._in_hand) >= self._pace.limit:
             return closing
         held = self._pace.until
         if self._pace.breaker == "open":
@@ -274,8 +276,8 @@ class Sender:
                 await self._probe(batch)
             else:
                 await self._send(batch)
-            self._in_flight -= 1
-            self._telemetry.requests_in_flight(self._in_flight)
+            self._in_hand.remove(batch)
+            self._telemetry.requests_in_flight(len(self._in_hand))
             self._pump()
         except Exception as error:
             self._break(error)
@@ -299,7 +301,7 @@ class Sender:
         verdict = self._destination.judge(batch.items, response, self._now_ms())
         name, status = type(verdict).__name__.lower(), str(response.status or response.silence)
         self._telemetry.request_done(name, status, took_s, items, len(request.body))
-        breaker = self._pace.learn(verdict, items, sent_at, now, self._in_flight, probing)
+        breaker = self._pace.learn(verdict, items, sent_at, now, len(self._in_hand), probing)
         if breaker is not None:
             self._tell_breaker()
         self._follow(verdict, batch, response, now)
@@ -483,7 +485,7 @@ class Sender:
         if self._is_final():  # on the way to it, one record too many was refused
             self._outbox.put_back(batch)
             return False
-        self._in_flight += 1
+        self._in_hand.add(batch)
         verdict = await self._send(batch)
-        self._in_flight -= 1
+        self._in_hand.remove(batch)
         return verdict is not None and not isinstance(verdict, Halt | Retry)

@@ -11,7 +11,7 @@ import pytest
 from connector.model.item import Item
 from connector.model.record import Lease
 from connector.vendors.contract import ProbePolicy, Response, RetryPolicy
-from tests.delivery.acme import LIMITS, Acme, item
+from tests.delivery.acme import LEASE, LIMITS, Acme, item
 from tests.delivery.rig import Rig
 from tests.delivery.virtual_time import run
 from tests.pipeline.waiting import soon
@@ -455,6 +455,38 @@ def test_a_flood_while_a_batch_is_chosen_for_the_trial_sends_nothing() -> None:
         await asyncio.sleep(120)
         assert [reason for reason, _ in rig.outcomes.halts] == ["auth", "dead_letter_flood"]
         assert len(rig.wire.sent) == sent
+
+    run(main())
+
+
+def test_a_request_is_carried_from_the_moment_it_is_chosen() -> None:
+    """A drain that asks before its task has begun waits for its answer, too."""
+
+    async def main() -> None:
+        rig = Rig(lambda ids: OK)
+        rig.sender.submit(items(1))
+        assert not rig.sender.carries([LEASE])
+        rig.sender.flush()
+        assert rig.wire.sent == []
+        assert rig.sender.carries([LEASE])
+        assert not rig.sender.carries([Lease("clicks", 1, 1)])
+        await rig.until_settled(1)
+        await asyncio.sleep(0)
+        assert not rig.sender.carries([LEASE])
+
+    run(main())
+
+
+def test_the_batch_that_follows_a_probe_is_carried_while_the_vendor_is_asked() -> None:
+    """It leaves as soon as the probe is answered: who drains its partition must not commit before that."""
+
+    async def main() -> None:
+        rig = Rig(lambda ids: OK if ids == ["probe"] else DOWN, destination=Acme(probes=True))
+        rig.sender.submit(items(1))
+        await soon(lambda: rig.sender.snapshot().breaker == "half_open")
+        await soon(lambda: rig.wire.in_flight == 1)
+        assert rig.wire.sent[-1][1] == ["probe"]
+        assert rig.sender.carries([LEASE])
 
     run(main())
 
