@@ -5,6 +5,7 @@
     open       the wait is over and a batch is there          half_open   one probe leaves
     half_open  the probe fails (5xx, timeout, connection)     open        wait twice as long, up to `cap_s`
     half_open  the probe is answered in any other way         closed      the next wait is `first_s` again
+    half_open  the probe is withdrawn before its answer       open        wait as long as before it
 
 Answers to other requests that were still under way change nothing while it is not closed. A throttled,
 refused or halved batch is an answer: the vendor is there.
@@ -99,6 +100,11 @@ class Breaker:
             self._run = 0
             self._count(now, failed=False)
         return False
+
+    def withdrawn(self, now: float) -> None:
+        """The probe was given up by us, without an answer."""
+        assert self.state == "half_open", "there is one probe at a time"
+        self._open(now)
 
     def _open(self, now: float) -> None:
         self.state = "open"

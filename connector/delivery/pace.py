@@ -115,6 +115,10 @@ class Pace:
             self._breaker.failed(now, probe=True)
         return self._breaker.state
 
+    def probe_withdrawn(self, now: float) -> None:
+        """A rebalance took the batch that was the probe: we know as much as before."""
+        self._breaker.withdrawn(now)
+
     def restart(self) -> None:
         """Begin again with one request."""
         self._limiter.restart()
@@ -145,9 +149,13 @@ class Pace:
         Throttled, it waits for the gate and then its own time: others, who may be innocent, go first when the
         gate opens.
         """
-        own_s = backoff_s(self._limits.retry, failures, self._random)
+        own_s = self.own_wait_s(failures)
         if verdict.reason == "throttled":
             return max(0.0, self._gate.until - now) + own_s
         if verdict.after_s is not None:
             return upward_s(min(max(verdict.after_s, 0.0), self._limits.retry_after_max_s), self._random)
         return own_s
+
+    def own_wait_s(self, failures: int) -> float:
+        """How long one batch waits because of what it met itself: the first wait at least."""
+        return backoff_s(self._limits.retry, max(1, failures), self._random)

@@ -293,7 +293,7 @@ class Sender:
         began = time.perf_counter()  # uvloop's clock counts milliseconds, a good answer may take less
         response = await self._on_wire(batch, request)
         if response is None:
-            self._outbox.put_back(batch)
+            self._wait_after_break(batch)
             return None
         took_s = time.perf_counter() - began
         now = self._time()
@@ -322,6 +322,15 @@ class Sender:
         finally:
             del self._on_the_wire[batch]
             self._broken_off.discard(batch)
+
+    def _wait_after_break(self, batch: Batch) -> None:
+        """What is still ours of a request that was broken off. It is no failure of anybody, but it waits like
+        after one: the vendor may be at work on these items still."""
+        now = self._time()
+        if self._outbox.drop_fenced(batch, now):
+            self._outbox.add_retry(batch, now + self._pace.own_wait_s(batch.failures))
+        else:
+            self._outbox.ended(batch)
 
     def _break(self, error: Exception) -> None:
         self._closed = True
@@ -423,7 +432,10 @@ class Sender:
                 return
         else:
             self._outbox.put_back(batch)
-        self._pace.probe_answered(answer is True or isinstance(answer, Halt), self._time())
+        if answer is None:
+            self._pace.probe_withdrawn(self._time())
+        else:
+            self._pace.probe_answered(answer is True or isinstance(answer, Halt), self._time())
         self._tell_breaker()
         if isinstance(answer, Halt):
             self._halt(answer, final=False)

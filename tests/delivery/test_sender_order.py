@@ -9,15 +9,19 @@ from random import Random
 import msgspec
 import pytest
 
+from connector.delivery.sender import TICK_S
 from connector.model.item import Item
 from connector.model.record import Lease
-from connector.vendors.contract import Response
-from tests.delivery.acme import LIMITS, item
+from connector.vendors.contract import Response, RetryPolicy
+from tests.delivery.acme import LIMITS, Acme, item
 from tests.delivery.rig import Rig
 from tests.delivery.virtual_time import run
+from tests.pipeline.waiting import soon
 
 OK = Response(200)
+DOWN = Response(503)
 ONE = msgspec.structs.replace(LIMITS, items_max=1)
+UPWARD = msgspec.structs.replace(LIMITS, retry=RetryPolicy(first_s=0.5, cap_s=60.0, jitter="upward"))
 
 
 def keyed(count: int, keys: int, lease: Lease | None = None) -> list[Item]:
@@ -127,9 +131,74 @@ def test_a_request_with_a_key_of_a_fenced_partition_is_broken_off() -> None:
         await asyncio.sleep(0)
         assert rig.wire.in_flight <= 1
         await rig.until_settled(2, within_s=11)
-        assert [ids for _, ids in rig.wire.sent] == [["theirs", "ours"], ["ours"], ["more of ours"]]
+        assert sorted(ids for _, ids in rig.wire.sent) == [["more of ours"], ["ours"], ["theirs", "ours"]]
         assert not rig.told.retries
         assert rig.sender.snapshot().in_flight == 0
+
+    run(main())
+
+
+def test_what_was_broken_off_waits_before_it_leaves_again() -> None:
+    """The vendor may still be at work on the request: sent at once, what is ours in it would be there twice
+    at the same time, and a vendor in trouble would get it without the wait that its failures have earned."""
+
+    async def main() -> None:
+        leases = [Lease("orders", number, 1) for number in range(3)]
+        outcomes = iter([DOWN, DOWN])
+        rig = Rig(lambda ids: next(outcomes, OK), latency_s=1.0, keyed=True, limits=UPWARD)
+        rig.sender.submit(
+            [item(f"{lease.partition}", key=f"{lease.partition}", lease=lease) for lease in leases]
+        )
+        rig.sender.submit([item("ours", key="b")])
+        rig.sender.flush()
+
+        async def take_away(lease: Lease) -> float:
+            await soon(lambda: rig.wire.in_flight == 1)
+            await asyncio.sleep(0.5)
+            lease.live = False
+            rig.sender.fenced()
+            await soon(lambda: rig.wire.in_flight == 0, within_s=0.1)
+            return rig.elapsed
+
+        first = await take_away(leases[0])
+        await soon(lambda: rig.told.retries["server_error"] == 2)
+        second = await take_away(leases[1])
+        third = await take_away(leases[2])
+        await rig.until_settled(1)
+        sent = rig.sent_with("ours")
+        assert 0.5 <= sent[1] - first <= 0.6 + 2 * TICK_S
+        assert 1.0 <= sent[4] - second <= 1.2 + 2 * TICK_S
+        assert 1.0 <= sent[5] - third <= 1.2 + 2 * TICK_S
+        assert rig.told.retries == {"server_error": 2}
+
+    run(main())
+
+
+@pytest.mark.parametrize("asks_first", [True, False])
+def test_a_trial_that_is_broken_off_says_nothing_about_the_vendor(asks_first: bool) -> None:
+    """The breaker waits as long as before this one, and no longer: nobody failed. Where the vendor was asked
+    and is well, it closes."""
+
+    async def main() -> None:
+        gone = Lease("orders", 7, 1)
+        rig = Rig(
+            lambda ids: OK if ids == ["probe"] else DOWN,
+            latency_s=1.0,
+            keyed=True,
+            destination=Acme(probes=asks_first),
+        )
+        rig.sender.submit([item("theirs", key="a", lease=gone), item("ours", key="b")])
+        await soon(lambda: rig.sender.snapshot().breaker == "half_open")
+        await soon(lambda: rig.wire.in_flight == 1 and rig.wire.sent[-1][1] == ["theirs", "ours"])
+        gone.live = False
+        rig.sender.fenced()
+        at = rig.elapsed
+        await soon(lambda: rig.sender.snapshot().breaker != "half_open", within_s=0.1)
+        if asks_first:
+            assert rig.sender.snapshot().breaker == "closed"
+        else:
+            await soon(lambda: rig.sender.snapshot().breaker == "half_open")
+            assert 1.0 <= rig.elapsed - at <= 1.2 + 0.1
 
     run(main())
 
