@@ -74,6 +74,7 @@ DOERS = (
     "connector.delivery.sender",
     "connector.delivery.transport",
     "connector.kafka.bridge",
+    "connector.kafka.bounded",
     "connector.kafka.consumer",
     "connector.kafka.embedded",
     "connector.kafka.handover",

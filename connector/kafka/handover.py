@@ -24,6 +24,24 @@ COMMIT_MIN_S = 0.2
 be sent again."""
 
 
+def drain(
+    leases: Sequence[Lease], bridge: Bridge, listener: Listener, timeout_s: float
+) -> Mapping[Lease, int]:
+    """Let the loop finish these, within the time, or what is left of it when we must end; their frontiers, or
+    nothing if it does not answer."""
+    drained: Future[Mapping[Lease, int]] = Future()
+    bridge.tell(listener.revoked, leases, drained)
+    deadline = time.monotonic() + timeout_s + ANSWER_GRACE_S
+    while True:
+        now = bridge.beat()
+        left_s = (bridge.stop_at if bridge.stopping else deadline) - now
+        try:
+            return drained.result(max(0.0, min(left_s, DRAIN_STEP_S)))
+        except TimeoutError:
+            if left_s <= 0 and drained.cancel():
+                return {}
+
+
 class Handover:
     """Ends leases: for the group that takes them back, for a stop, and where another takes their place."""
 
@@ -45,7 +63,7 @@ class Handover:
         """Finish, commit, fence. When this returns the loop has let go of them, and others may begin."""
         if not leases:
             return
-        snapshot = self._drain(leases)
+        snapshot = drain(leases, self._bridge, self._listener, self._drain_timeout_s)
         chosen = {lease: snapshot[lease] for lease in leases if lease in snapshot}
         self.fence(leases, lost=not self.commit(chosen))
         self._bridge.be_heard()
@@ -66,17 +84,3 @@ class Handover:
         if leases:
             self._leases.end(leases)
             self._bridge.tell(self._listener.fenced, leases, lost)
-
-    def _drain(self, leases: Sequence[Lease]) -> Mapping[Lease, int]:
-        """Let the loop finish these; what may be committed, or nothing if it does not answer in time."""
-        drained: Future[Mapping[Lease, int]] = Future()
-        self._bridge.tell(self._listener.revoked, leases, drained)
-        deadline = time.monotonic() + self._drain_timeout_s + ANSWER_GRACE_S
-        while True:
-            now = self._bridge.beat()
-            left_s = (self._bridge.stop_at if self._bridge.stopping else deadline) - now
-            try:
-                return drained.result(max(0.0, min(left_s, DRAIN_STEP_S)))
-            except TimeoutError:
-                if left_s <= 0 and drained.cancel():
-                    return {}

@@ -112,7 +112,7 @@ class Cluster:
                     raise ClusterError(f"{topic}:{number} can't be read: {error.str()}")
                 end = ends.get(number, 0)
                 if error is None and offset < end:
-                    yield _stored(message, number, offset)
+                    yield stored_of(message)
                 if error is not None or offset + 1 >= end:
                     ends.pop(number, None)
         self._consumer.unassign()
@@ -129,7 +129,7 @@ class Cluster:
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
                     raise ClusterError(f"{where} can't be read: {error.str()}")
                 if error is None and offset == where.offset:
-                    return _stored(message, where.partition, where.offset)
+                    return stored_of(message)
             return None  # a hole: compaction, or the mark of a transaction
         finally:
             self._consumer.unassign()
@@ -169,10 +169,18 @@ class Cluster:
             self._errors.append(text)
 
 
-def _stored(message: Message, number: int, offset: int) -> Stored:
+def stored_of(message: Message) -> Stored:
+    """A message that is no error."""
     headers = tuple(message.headers() or ())
     timestamp_ms = max(0, message.timestamp()[1])
-    return Stored(number, offset, timestamp_ms, message.key(), message.value(), headers)  # type: ignore[arg-type]  # as read
+    return Stored(
+        message.partition(),  # type: ignore[arg-type]  # always set, as the offset; headers come as bytes
+        message.offset(),  # type: ignore[arg-type]
+        timestamp_ms,
+        message.key(),
+        message.value(),
+        headers,  # type: ignore[arg-type]
+    )
 
 
 def _words(error: Exception) -> str:

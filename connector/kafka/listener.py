@@ -1,8 +1,8 @@
-"""What the poll thread tells the loop. Touches nothing."""
+"""What the poll thread tells the loop, and what the loop tells it. Touches nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -43,3 +43,30 @@ class Listener(Protocol):
 
     def poll_failed(self, error: BaseException) -> None:
         """The thread is dead."""
+
+
+class Feed(Protocol):
+    """Where records come from, as the loop commands it. No call waits for Kafka."""
+
+    @property
+    def heartbeat(self) -> float:
+        """When its thread last went round (`time.monotonic`); old when it hangs."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def pause(self, leases: Iterable[Lease]) -> None:
+        """Bring nothing more from these, until `resume`. What is on its way still comes."""
+
+    def resume(self, leases: Iterable[Lease]) -> None:
+        """Bring records from these again."""
+
+    def commit(self, frontiers: Mapping[Lease, int]) -> None:
+        """Everything below these offsets is settled."""
+
+    def taken(self) -> None:
+        """One slice is worked off: another may be handed over."""
+
+    async def stop(self, timeout_s: float) -> bool:
+        """Let the loop finish what it has, and end. False if that did not fit into `timeout_s`; never takes
+        longer."""
