@@ -18,6 +18,7 @@ from connector.delivery.flood import FloodGuard
 from connector.delivery.sender import Sender
 from connector.delivery.transport import Transport
 from connector.kafka.assignment import Assignment
+from connector.kafka.bounded import BoundedFeed
 from connector.kafka.budget import Budget
 from connector.kafka.consumer import PollThread
 from connector.kafka.dead_letter import Context, DeadLetters
@@ -29,12 +30,19 @@ from connector.ops.telemetry import Telemetry
 from connector.ops.watchdog import Watchdog
 from connector.pipeline import Pipeline
 from connector.settings import Settings, describe, fingerprint, typed_options
+from connector.side import Side
 from connector.status import MEASURED_EVERY_S, Status
 from connector.vendors import DESTINATIONS
 from connector.vendors.contract import Limits
 
 KAFKA_LOG = logging.getLogger("connector.kafka")
 """Where librdkafka's own lines go."""
+
+FOR_GOOD = ("dead_letter_flood",)
+"""Halts that only a restart ends, so that a run which shall end by itself must not wait for it."""
+
+LOOK_S = 0.02
+"""How often it is seen whether such a run has ended."""
 
 STOP_GRACE_S = 2.0
 """Of the time for a stop, what the last commit and leaving the group may take; the drain has the rest."""
@@ -46,12 +54,14 @@ CLOSING_S = 2.0
 class App:
     """One run of the connector: `start`, then `wait` until it ends by itself or somebody calls `stop`.
 
-    Build it on the running loop. Raises OSError when a secret's file can't be read, ValueError for properties
-    that librdkafka refuses.
+    With `side` it reads what that says instead of joining the group, commits nothing, and `finish` waits for
+    its end. Build it on the running loop. Raises OSError when a secret's file can't be read, ValueError for
+    properties that librdkafka refuses.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, side: Side | None = None) -> None:
         self._settings = settings
+        self._side = side
         name = settings.destination.name
         self._log = structlog.stdlib.get_logger("connector")
         self.telemetry = Telemetry(name)
@@ -90,6 +100,7 @@ class App:
             telemetry=self.telemetry,
             drain_timeout_s=settings.limits.drain_timeout_s,
             key_by_record=ordering == "key" and self.destination.ordering != "key",
+            replay=side.replay if side is not None else None,
         )
         url = settings.destination.url or type(self.destination).url(options)
         self._sender = Sender(
@@ -111,20 +122,7 @@ class App:
             keyed=ordering == "key",
             random=random.Random(),
         )
-        self._poll = PollThread(
-            consumer_properties(
-                properties,
-                group_id=settings.source.group_id,
-                client_id=_client_id(),
-                prefetch_bytes=prefetch,
-            ),
-            settings.source.topics,
-            self._pipeline,
-            start_from=settings.source.start_from,
-            on_offset_lost=settings.source.on_offset_lost,
-            drain_timeout_s=settings.limits.drain_timeout_s,
-            logger=KAFKA_LOG,
-        )
+        self._poll = self._feed(properties, prefetch)
         self._pipeline.connect(self._sender, self._poll)
         self._status = Status(
             assignment=self._assignment,
@@ -146,6 +144,37 @@ class App:
         self._tasks: list[asyncio.Task[None]] = []
         self._stopped = False
 
+    def _feed(self, properties: Mapping[str, str], prefetch: int) -> PollThread | BoundedFeed:
+        """Where records come from: the group, or what the side run reads."""
+        settings, side = self._settings, self._side
+        consumer = consumer_properties(
+            properties,
+            group_id=settings.source.group_id if side is None else side.group_id,
+            client_id=_client_id(),
+            prefetch_bytes=prefetch,
+        )
+        if side is not None:
+            if side.replay is not None:
+                side.replay.connect(self._producer)
+            return BoundedFeed(
+                consumer,
+                side.ranges,
+                side.reader,
+                self._pipeline,
+                rate=side.rate,
+                drain_timeout_s=settings.limits.drain_timeout_s,
+                logger=KAFKA_LOG,
+            )
+        return PollThread(
+            consumer,
+            settings.source.topics,
+            self._pipeline,
+            start_from=settings.source.start_from,
+            on_offset_lost=settings.source.on_offset_lost,
+            drain_timeout_s=settings.limits.drain_timeout_s,
+            logger=KAFKA_LOG,
+        )
+
     @property
     def address(self) -> str:
         """Where the page for people is."""
@@ -157,12 +186,13 @@ class App:
 
     async def start(self) -> None:
         """Listen, join the group, go. Raises OSError when the address for health checks can't be had."""
-        try:
-            await self._health.start()
-        except OSError:
-            await self._close()
-            raise
-        self._log.info("listening", address=self.address, port=self._health.port)
+        if self._side is None or self._side.serves:
+            try:
+                await self._health.start()
+            except OSError:
+                await self._close()
+                raise
+            self._log.info("listening", address=self.address, port=self._health.port)
         for sentence in self.destination.advice():
             self.telemetry.advised(sentence)
         self._watchdog.start()
@@ -180,6 +210,18 @@ class App:
         for task in ends:
             if task.done():
                 task.result()
+
+    async def finish(self) -> str | None:
+        """Of a side run: wait until everything is read and settled. In words why that will never be, or None
+        when it is so."""
+        assert self._side is not None, "a run in the group has no end"
+        assert isinstance(self._poll, BoundedFeed), "and no other feed"
+        while not self._poll.exhausted or any(self._assignment.in_flight().values()):
+            reason = self.telemetry.halt_reason
+            if reason in FOR_GOOD or (reason is not None and self._side.replay is not None):
+                return f"halted: {reason} ({self.telemetry.halt_detail})"
+            await asyncio.sleep(LOOK_S)
+        return None
 
     async def stop(self) -> None:
         """Finish what is under way, commit, leave the group, close; bounded by `limits.shutdown_timeout_s`.

@@ -20,14 +20,15 @@ from connector.delivery.sender import Sender
 from connector.delivery.settlement import Settlement
 from connector.kafka.assignment import Assignment
 from connector.kafka.budget import Budget
-from connector.kafka.consumer import PollThread
 from connector.kafka.dead_letter import DeadLetters
 from connector.kafka.drain import Drain
+from connector.kafka.listener import Feed
 from connector.model.event import Event
 from connector.model.item import Item, Rejection, Ticket
 from connector.model.outcome import Outcome
 from connector.model.record import Lease, Record
 from connector.ops.telemetry import Telemetry
+from connector.replay import Replay
 from connector.vendors.contract import Destination, Mapped, MapResult, Refused, Skipped
 
 DECODE_SLICE = 64
@@ -62,6 +63,7 @@ class Pipeline:
         telemetry: Telemetry,
         drain_timeout_s: float,
         key_by_record: bool = False,
+        replay: Replay | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -81,6 +83,7 @@ class Pipeline:
         """When the batch that is being settled was answered."""
         self._drain_timeout_s = drain_timeout_s
         self._key_by_record = key_by_record
+        self._replay = replay
         self._now_ms = now_ms
         self._settlement = Settlement(self._settled_items)
         self._intake: deque[list[Record]] = deque()
@@ -88,7 +91,7 @@ class Pipeline:
         self._parked: dict[Lease, deque[Ticket]] = {}
         self._fetching: dict[int, asyncio.Task[None]] = {}
         self._writing: Counter[Lease] = Counter()
-        """Dead letters that Kafka has not acknowledged yet."""
+        """Dead letters, and markers of a replay, that Kafka has not acknowledged yet."""
         self._stop_by = math.inf
         self.joined = False
         """In the group, with or without a partition."""
@@ -100,9 +103,9 @@ class Pipeline:
         self._congested = False
         self._halted: str | None = None
         self._sender: Sender
-        self._poll: PollThread
+        self._poll: Feed
 
-    def connect(self, sender: Sender, poll: PollThread) -> None:
+    def connect(self, sender: Sender, poll: Feed) -> None:
         """Give the pipeline its two neighbours, which need it themselves to be built."""
         self._sender = sender
         self._poll = poll
@@ -236,6 +239,8 @@ class Pipeline:
             self._telemetry.adjusted(kind)
         match result:
             case Mapped(items):
+                if self._replay is not None:
+                    items = self._replay.chosen(ticket.record, items)
                 self._flood.mapped()
                 ticket.open = len(items)
                 cost = 0
@@ -308,11 +313,11 @@ class Pipeline:
             self._dead_letter(ticket, self._flood.admit_rejected)
         elif ticket.record.lease.live:
             self._flood.delivered()
-            self._settle(ticket, "delivered", "", self._delivered_ms)
+            self._conclude(ticket, "delivered", "", self._delivered_ms)
 
     def _skip(self, ticket: Ticket, reason: str, now_ms: int) -> None:
         self._flood.skipped()
-        self._settle(ticket, "skipped", reason, now_ms)
+        self._conclude(ticket, "skipped", reason, now_ms)
 
     def _refuse(self, ticket: Ticket, reason: str, detail: str) -> None:
         rejection = Rejection(reason, detail)
@@ -335,11 +340,25 @@ class Pipeline:
         self._dead_letters.write(ticket, lambda: self._dead_lettered(ticket))
 
     def _dead_lettered(self, ticket: Ticket) -> None:
-        if self._writing[ticket.record.lease]:
-            self._writing[ticket.record.lease] -= 1
         reason = ticket.rejections[0].reason
         self._telemetry.dead_lettered(reason, ticket.record.coordinate)
-        self._settle(ticket, "dead_lettered", reason, self._now_ms())
+        self._written(ticket, "dead_lettered", reason, self._now_ms())
+
+    def _conclude(self, ticket: Ticket, outcome: Outcome, reason: str, now_ms: int) -> None:
+        """Settle what got through. In a replay once its marker is written, as one whose dead letter is."""
+        if self._replay is None:
+            self._settle(ticket, outcome, reason, now_ms)
+            return
+        self._writing[ticket.record.lease] += 1
+        self._replay.mark(
+            ticket.record, outcome, reason, lambda: self._written(ticket, outcome, reason, now_ms)
+        )
+
+    def _written(self, ticket: Ticket, outcome: Outcome, reason: str, now_ms: int) -> None:
+        """Kafka has what was written about this record."""
+        if self._writing[ticket.record.lease]:
+            self._writing[ticket.record.lease] -= 1
+        self._settle(ticket, outcome, reason, now_ms)
         if self._paused:
             self._balance()
 
@@ -350,6 +369,8 @@ class Pipeline:
             return
         self._assignment[lease].settle(record.offset, ticket.cost)
         self._counts[lease.topic].add(outcome, reason)
+        if self._replay is not None:
+            self._replay.settled(outcome, reason)
         if record.timestamp_ms > 0:  # a producer may leave it out
             self._delays_ms.append(now_ms - record.timestamp_ms)
 

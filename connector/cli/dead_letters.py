@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import msgspec
 import typer
 
 from connector.cli import letter_views
-from connector.cli.common import FAILED, ConfigFile, command, read_settings
+from connector.cli.common import ConfigFile, command, read_settings
 from connector.cli.letter_choice import (
     AsJson,
     EventTypes,
@@ -21,19 +19,21 @@ from connector.cli.letter_choice import (
     Until,
     choice_of,
     coordinate_of,
+    fail,
     look_at,
     read_cases,
+    told,
 )
+from connector.cli.letter_replay import replay
 from connector.cli.lines import output
 from connector.kafka.cases import Case, Cases
 from connector.kafka.dead_letter import parse
-from connector.kafka.inspect import ClusterError
 from connector.kafka.marker import Spot
 from connector.model.coordinate import Coordinate
-from connector.ops import logs
 from connector.settings import fingerprint
 
 app = command()
+app.command()(replay)
 
 Resolved = Annotated[bool, typer.Option("--resolved", help="Those that are resolved, instead of the open.")]
 Everything = Annotated[bool, typer.Option("--all", help="The open and the resolved.")]
@@ -49,7 +49,7 @@ def dlq() -> None:
     Example:
       connector dlq list -c connector.yaml --reason invalid_price
       connector dlq show -c connector.yaml orders:3:42
-      connector dlq stats -c connector.yaml
+      connector dlq replay -c connector.yaml --reason invalid_price --dry-run
     """
 
 
@@ -78,7 +78,7 @@ def list_(
     settings = read_settings(config)
     states = ("open", "resolved") if everything else ("resolved",) if resolved else ("open",)
     choice = choice_of(reason, topic, event_type, since, until, states)  # type: ignore[arg-type]  # words of State
-    with _told(), look_at(settings) as cluster:
+    with told(), look_at(settings) as cluster:
         cases = read_cases(cluster, settings)
     chosen = [case for case in cases.all() if choice.takes(case)]
     with output():
@@ -112,12 +112,12 @@ def show(
     wanted = coordinate_of(record, "RECORD")
     settings = read_settings(config)
     topic = settings.dead_letter_topic
-    with _told(), look_at(settings) as cluster:
+    with told(), look_at(settings) as cluster:
         case = _case_at(read_cases(cluster, settings), wanted, topic)
         stored = cluster.record(Coordinate(topic, *case.spot)) if case is not None else None
     letter = parse(stored.headers) if stored is not None else None
     if case is None or stored is None or letter is None:
-        _fail(f"{topic} has no letter of {wanted}")
+        fail(f"{topic} has no letter of {wanted}")
     with output():
         if as_json:
             print(letter_views.full_json(case, stored, letter, payload))
@@ -144,7 +144,7 @@ def stats(
     """
     settings = read_settings(config)
     choice = choice_of(reason, topic, event_type, since, until, ("open", "resolved"))
-    with _told(), look_at(settings) as cluster:
+    with told(), look_at(settings) as cluster:
         cases = read_cases(cluster, settings)
     found = letter_views.counts(case for case in cases.all() if choice.takes(case))
     with output():
@@ -174,17 +174,3 @@ def _count(cases: Cases, chosen: list[Case]) -> None:
 def _tell_foreign(cases: Cases) -> None:
     if cases.foreign:
         print(f"{cases.foreign:,} records of the topic are not the connector's", file=sys.stderr)
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """What the cluster has against it is told in one line, with exit code 1."""
-    try:
-        yield
-    except ClusterError as error:
-        _fail(str(error))
-
-
-def _fail(why: str) -> NoReturn:
-    print(logs.redact(why), file=sys.stderr)
-    raise typer.Exit(FAILED)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import msgspec
 import typer
 
-from connector.cli.common import FAILED, ConfigFile, command, read_settings
+from connector.cli.common import ConfigFile, command, read_settings
 from connector.cli.explain_views import Story, as_json, as_text
-from connector.cli.letter_choice import ANSWER_S, AsJson, coordinate_of, read_cases
+from connector.cli.letter_choice import ANSWER_S, AsJson, coordinate_of, fail, read_cases, told
 from connector.cli.lines import output
 from connector.kafka.cases import Case
 from connector.kafka.dead_letter import parse
-from connector.kafka.inspect import Cluster, ClusterError, Stored
+from connector.kafka.inspect import Cluster, Stored
 from connector.kafka.marker import Spot
 from connector.kafka.standing import standing
 from connector.model.coordinate import Coordinate
@@ -51,12 +50,10 @@ def explain(
     wanted = coordinate_of(record, "RECORD")
     settings = read_settings(config)
     logs.configure("error", "text")
-    try:
+    with told():
         found = _find(settings, wanted)
-    except ClusterError as error:
-        _fail(str(error))
     if isinstance(found, str):
-        _fail(found)
+        fail(found)
     story = asyncio.run(_rehearse(settings, *found))
     with output():
         for line in [as_json(story)] if as_json_ else as_text(story):
@@ -131,8 +128,3 @@ async def _rehearse(
             standing=standing(record.offset, committed, case),
             case=case,
         )
-
-
-def _fail(why: str) -> NoReturn:
-    print(logs.redact(why), file=sys.stderr)
-    raise typer.Exit(FAILED)

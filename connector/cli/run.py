@@ -52,10 +52,7 @@ def fast_loop() -> asyncio.AbstractEventLoop:
 async def _carry(settings: Settings) -> int:
     from connector.app import App
 
-    asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _on_signal, asked)
+    asked = asked_to_stop()
     log = structlog.stdlib.get_logger("connector")
     try:
         carrier = App(settings)
@@ -76,6 +73,15 @@ async def _carry(settings: Settings) -> int:
         log.error("failed", exc_info=error)
         return FAILED
     return 0
+
+
+def asked_to_stop() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; a second one ends the process where it stands."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, asked)
+    return asked
 
 
 def _on_signal(asked: asyncio.Event) -> None:

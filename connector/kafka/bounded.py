@@ -114,6 +114,10 @@ class BoundedFeed:
         chosen = list(leases)
         self._commands.append(lambda: self._paused.difference_update(chosen))
 
+    def renew(self, lease: Lease) -> None:
+        """Never asked for: a topic that is created anew has lost what was to be read."""
+        raise AssertionError("a bounded feed supersedes no lease")
+
     def commit(self, frontiers: Mapping[Lease, int]) -> None:
         """Nothing is committed: how far the group is, is not ours to say."""
 

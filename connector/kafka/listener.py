@@ -61,6 +61,9 @@ class Feed(Protocol):
     def resume(self, leases: Iterable[Lease]) -> None:
         """Bring records from these again."""
 
+    def renew(self, lease: Lease) -> None:
+        """All that was open of a superseded lease is finished: begin with what Kafka has now."""
+
     def commit(self, frontiers: Mapping[Lease, int]) -> None:
         """Everything below these offsets is settled."""
 

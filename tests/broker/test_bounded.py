@@ -71,6 +71,9 @@ class Loop:
     def moved(self, lease: Lease, offset: int) -> None:
         raise AssertionError("a range begins where it begins")
 
+    def superseded(self, lease: Lease, offset: int) -> None:
+        raise AssertionError("what is lost ends the run")
+
     def offset_lost(self, lease: Lease, detail: str) -> None:
         raise AssertionError("what is lost ends the run")
 

@@ -33,6 +33,7 @@ from connector.model.record import Lease, Record
 from connector.ops.counts import TopicCounts
 from connector.ops.telemetry import Telemetry
 from connector.pipeline import Pipeline
+from connector.replay import Replay
 from connector.vendors.contract import Limits, Mapped, MapResult, Refused, Response, Skipped
 from tests.delivery.acme import LIMITS, Acme, Answer, Wire
 
@@ -193,12 +194,15 @@ class Rig:
         flood: FloodGuard | None = None,
         drain_timeout_s: float = 20.0,
         keyed: bool = False,
+        replay: Replay | None = None,
     ) -> None:
         self.kafka = Kafka()
         self.topic = DeadLetterTopic()
         self.schemas = Schemas()
         self.wire = Wire(answer, latency_s)
         self.telemetry = Telemetry("acme")
+        if replay is not None:
+            replay.connect(self.topic)
         self.assignment = Assignment()
         self.destination = Shop()
         self.registry = Registry(self.schemas, self.telemetry, Random(1))
@@ -219,6 +223,7 @@ class Rig:
             telemetry=self.telemetry,
             drain_timeout_s=drain_timeout_s,
             key_by_record=keyed,
+            replay=replay,
             now_ms=self.now_ms,
         )
         self.sender = Sender(

@@ -1,0 +1,481 @@
+"""Dead letters from their arrival to their end, by an operator's commands: the same story on both brokers."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from connector.faults import Faults
+from connector.kafka.inspect import Cluster
+from connector.model.coordinate import Coordinate
+from connector.sandbox import SandboxServer, SandboxThread
+from connector.vendors.topsort import Topsort
+from connector.vendors.topsort.settings import TopsortOptions
+from tests.broker.launcher.brokers import Broker, MockBroker
+from tests.chaos.rig import ConnectorProcess, wait_until
+from tests.cli.commandline import Ended, connector
+from tests.letters import letter, write
+
+Unique = Callable[[str], str]
+PATIENCE_S = 30.0
+
+SMALL, LARGE = 1_024, 900_000
+"""The option that is wrong, and what it should have been: `max_bytes`."""
+
+Event = dict[str, Any]
+
+
+def click(number: int, path: str = "/search") -> Event:
+    """One item, with the event's own id."""
+    return {
+        "event_id": f"00000000-0000-4000-8000-{number:012d}",
+        "event_type": "click",
+        "occurred_at": time.time_ns() // 1_000_000,
+        "channel": "web",
+        "user": {"opaque_id": "visitor-1"},
+        "items": [{"product_id": f"p-{number}"}],
+        "placement": {"path": path},
+    }
+
+
+def impression(number: int, items: int) -> Event:
+    """So many items, each with an id of its own."""
+    products = [{"product_id": f"p-{number}-{n}"} for n in range(items)]
+    return {**click(number), "event_type": "impression", "items": products}
+
+
+class Shop:
+    """A topic, its dead letters, a vendor, and one configuration for all commands."""
+
+    def __init__(self, broker: Broker, unique: Unique, folder: Path, latency_s: float = 0.0) -> None:
+        self.broker = broker
+        self.topic, self.letters = unique("clickstream"), unique("dead-letter")
+        self.group_id = unique("group")
+        self._folder = folder
+        broker.create_topic(self.topic, 2)
+        broker.create_topic(self.letters, 3)
+        options = TopsortOptions.model_validate({"currency": "EUR"})
+        self.vendor = SandboxThread(lambda: SandboxServer.of(Topsort, options, latency_s=latency_s))
+        self._partition = 0
+
+    def settings(self, max_bytes: int = LARGE, **changes: dict[str, Any]) -> dict[str, Any]:
+        """The configuration, with this option and these changes to its sections."""
+        settings: dict[str, Any] = {
+            "destination": {
+                "name": "topsort",
+                "url": self.vendor.url,
+                "api_key": "tse-s3cret-key",
+                "options": {"currency": "EUR", "max_bytes": max_bytes},
+            },
+            "source": {
+                "topics": [self.topic],
+                "group_id": self.group_id,
+                "properties": {"bootstrap.servers": self.broker.bootstrap},
+            },
+            "dead_letter": {"topic": self.letters, "flood_ratio": 1},
+            "http": {"host": "127.0.0.1", "port": 0},
+        }
+        for section, values in changes.items():
+            settings[section] = {**settings.get(section, {}), **values}
+        return settings
+
+    def write_letters(self, *values: Event | bytes, destination: str = "topsort") -> None:
+        """Letters as if the live connector had written them, spread over the topic's partitions."""
+        for partition in range(3):
+            write(
+                self.broker.bootstrap,
+                self.letters,
+                (
+                    msgspec.structs.replace(
+                        letter(
+                            Coordinate(self.topic, 0, offset),
+                            failed_at_ms=offset,
+                            value=value if isinstance(value, bytes) else msgspec.json.encode(value),
+                            destination=destination,
+                        ),
+                        partition=partition,
+                    )
+                    for offset, value in enumerate(values)
+                    if offset % 3 == partition
+                ),
+            )
+
+    def write(self, *values: Event | bytes) -> list[str]:
+        """Records in Kafka, acknowledged, alternately in both partitions; their coordinates."""
+        producer = Producer({"bootstrap.servers": self.broker.bootstrap})
+        places: list[str] = []
+        for value in values:
+            body = value if isinstance(value, bytes) else msgspec.json.encode(value)
+            producer.produce(
+                self.topic,
+                body,
+                b"key",
+                partition=self._partition,
+                headers=[("trace", b"t-1")],
+                on_delivery=lambda _, message: places.append(
+                    f"{message.topic()}:{message.partition()}:{message.offset()}"
+                ),
+            )
+            self._partition = 1 - self._partition
+            assert producer.flush(PATIENCE_S) == 0
+        return places
+
+    def carry(self, records: int, max_bytes: int = LARGE) -> None:
+        """The live connector, until so many records are settled; then it is stopped."""
+        with ConnectorProcess(self._folder, self.settings(max_bytes)) as live:
+            wait_until(lambda: live.settled() >= records, f"{records} settled", PATIENCE_S, tell=live.status)
+            assert live.stop() == 0
+
+    def run(self, *arguments: str, max_bytes: int = LARGE, **changes: dict[str, Any]) -> Ended:
+        """One of the connector's commands with the shop's configuration."""
+        file = self._folder / "shop.yaml"
+        file.write_text(yaml.safe_dump(self.settings(max_bytes, **changes)))
+        verb = 2 if arguments[0] == "dlq" else 1
+        return connector(*arguments[:verb], "-c", str(file), *arguments[verb:])
+
+    def open(self) -> dict[str, dict[str, Any]]:
+        """What `dlq list` says is open."""
+        ended = self.run("dlq", "list", "--json")
+        assert ended.code == 0, ended.err
+        return {facts["record"]: facts for facts in map(json.loads, ended.out.splitlines())}
+
+    def accepted(self) -> dict[str, int]:
+        """How often the vendor took each id."""
+        ids: dict[str, int] = self.vendor.snapshot()["accepted"]["ids"]  # type: ignore[index]  # a ledger's
+        return ids
+
+    def markers(self) -> list[str]:
+        """The records whose letters are marked as resolved, a marker each."""
+        with Cluster({"bootstrap.servers": self.broker.bootstrap}, "reader", 15) as cluster:
+            found = []
+            for stored in cluster.records(self.letters):
+                resolves = dict(stored.headers).get("connector.resolves")
+                if resolves is not None:
+                    assert stored.value is None
+                    found.append(resolves.decode())
+            return found
+
+    def committed(self) -> list[int]:
+        """The live group's offsets."""
+        consumer = Consumer({"bootstrap.servers": self.broker.bootstrap, "group.id": self.group_id})
+        places = [TopicPartition(self.topic, number) for number in range(2)]
+        found = [place.offset for place in consumer.committed(places, timeout=PATIENCE_S)]
+        consumer.close()
+        return found
+
+
+@pytest.fixture
+def shop(broker: Broker, unique: Unique, tmp_path: Path) -> Iterator[Shop]:
+    shop = Shop(broker, unique, tmp_path)
+    with shop.vendor:
+        yield shop
+
+
+def test_a_dead_letter_from_its_arrival_to_its_end(shop: Shop) -> None:
+    """Poison arrives, is listed, shown and explained; an option is changed, a dry run says what it would do,
+    the replay delivers, the letter is resolved, and a second replay has nothing to do."""
+    long = click(2, "/" + "x" * SMALL)
+    first, poison, last = shop.write(click(1), long, click(3))
+    shop.carry(3, max_bytes=SMALL)
+    assert set(shop.accepted()) == {click(1)["event_id"], click(3)["event_id"]}
+    before = shop.committed()
+
+    # listed, counted, shown
+    assert [(each, facts["reason"]) for each, facts in shop.open().items()] == [(poison, "payload_too_large")]
+    stats = json.loads(shop.run("dlq", "stats", "--json").out)
+    assert stats["reason"] == {"payload_too_large": {"open": 1, "resolved": 0}}
+    shown = shop.run("dlq", "show", poison, max_bytes=SMALL).out
+    assert "settings" in shown
+    assert "(as now)" in shown
+    assert "x" * 100 not in shown, "the payload is hidden"
+
+    # explained: by the options under which it failed, and by better ones
+    refused = json.loads(shop.run("explain", poison, "--json", max_bytes=SMALL).out)
+    assert (refused["outcome"], refused["reason"]) == ("refused", "payload_too_large")
+    assert refused["stands"]["word"] == "dead_lettered"
+    mended = json.loads(shop.run("explain", poison, "--json").out)
+    assert (mended["outcome"], mended["items"]) == ("mapped", [long["event_id"]])
+    assert json.loads(shop.run("explain", first, "--json").out)["stands"]["word"] == "settled"
+
+    # a dry run: nothing is sent, and it says that the settings are others
+    told = shop.run("dlq", "replay", "--reason", "payload_too_large", "--dry-run")
+    assert told.code == 0
+    assert told.out.splitlines() == [
+        f"{poison}  would be sent: 1 of 1 items: {long['event_id']}",
+        "a dry run, nothing was sent: 1 records: 1 sent",
+        "1 failed under other mapping settings: the replay will want --other-settings",
+    ]
+    stubborn = shop.run("dlq", "replay", "--dry-run", max_bytes=SMALL)
+    assert f"{poison}  would be refused again: payload_too_large" in stubborn.out
+
+    # other settings are refused unless they are meant
+    refusal = shop.run("dlq", "replay")
+    assert refusal.code == 1
+    assert "--other-settings" in refusal.err
+    assert long["event_id"] not in shop.accepted()
+    assert shop.markers() == []
+
+    # replayed, resolved, and not a second time
+    replayed = shop.run("dlq", "replay", "--other-settings")
+    assert replayed.code == 0, replayed.err
+    assert replayed.out.splitlines() == ["replayed 1 of 1: 1 delivered, 0 skipped, 0 failed again"]
+    assert shop.accepted() == dict.fromkeys((click(n)["event_id"] for n in (1, 2, 3)), 1)
+    assert shop.markers() == [poison]
+    assert shop.open() == {}
+    told = json.loads(shop.run("explain", poison, "--json").out)
+    assert told["stands"]["word"] == "resolved"
+    again = shop.run("dlq", "replay", "--other-settings")
+    assert (again.code, again.out) == (0, "nothing to replay\n")
+    assert shop.accepted()[long["event_id"]] == 1
+    assert shop.committed() == before, "the live group never notices"
+    assert last
+
+
+def test_of_a_partly_refused_event_only_the_refused_items_go_again(shop: Shop) -> None:
+    """The others were delivered; sending them again would count twice at a vendor that forgets ids."""
+    event = impression(1, 3)
+    mapped = json.loads(connector_map(shop, event))
+    ids = [body["impressions"][0]["id"] for body in mapped["items"]]
+    shop.vendor.fail(Faults.parse(f"poison:{ids[1]}", 1))
+    (record,) = shop.write(event)
+    shop.carry(1)
+    assert shop.open()[record]["items"] == [ids[1]]
+    assert set(shop.accepted()) == {ids[0], ids[2]}
+
+    again = shop.run("dlq", "replay")
+    assert again.code == 1
+    assert again.out.startswith("replayed 1 of 1: 0 delivered, 0 skipped, 1 failed again (vendor_rejected 1)")
+    facts = shop.open()[record]
+    assert (facts["replays"], facts["items"], len(facts["letters"])) == (1, [ids[1]], 2)
+
+    shop.vendor.fail(Faults())
+    dry = shop.run("dlq", "replay", "--dry-run").out
+    assert f"{record}  would be sent: 1 of 3 items: {ids[1]}" in dry
+    assert shop.run("dlq", "replay").code == 0
+    assert shop.accepted() == dict.fromkeys(ids, 1)
+    assert shop.open() == {}
+
+
+def connector_map(shop: Shop, event: Event) -> str:
+    file = shop._folder / "event.jsonl"
+    file.write_bytes(msgspec.json.encode(event))
+    return connector("map", "--destination", "topsort", "--option", "currency=EUR", "--each", str(file)).out
+
+
+def test_what_fails_again_and_again_is_left_alone(shop: Shop) -> None:
+    """The loop guard: after so many replays a letter waits for a better idea."""
+    (record,) = shop.write(b"nonsense")
+    shop.carry(1)
+    for replays in (1, 2):
+        ended = shop.run("dlq", "replay", "--max-replays", "2")
+        assert ended.code == 1
+        assert "1 failed again (undecodable 1)" in ended.out
+        assert shop.open()[record]["replays"] == replays
+    guarded = shop.run("dlq", "replay", "--max-replays", "2")
+    assert guarded.code == 0
+    assert guarded.out.splitlines() == ["nothing to replay", "held back 1: replayed 2 times already"]
+    letters = shop.run("dlq", "show", record, "--payload").out
+    assert "header         trace: t-1" in letters, "the record's own headers, and no mark of ours"
+    assert "connector.replays" not in letters
+
+
+def test_filters_records_and_limits_choose_what_goes(shop: Shop) -> None:
+    """One record by its name, the oldest of many, and those of one reason; the others stay as they are."""
+    shop.vendor.fail(Faults.parse(",".join(f"poison:{click(n)['event_id']}" for n in range(1, 6)), 1))
+    records = shop.write(*(click(n) for n in range(1, 6)), b"nonsense")
+    shop.carry(6)
+    shop.vendor.fail(Faults())
+    oldest = [record for record, facts in shop.open().items() if facts["reason"] == "vendor_rejected"]
+    assert shop.run("dlq", "replay", oldest[4]).code == 0
+    assert [each for each in shop.open() if each in oldest] == oldest[:4]
+    assert shop.run("dlq", "replay", "--limit", "2", "--reason", "vendor_rejected").code == 0
+    assert [each for each in shop.open() if each in oldest] == oldest[2:4]
+    began = time.monotonic()
+    assert shop.run("dlq", "replay", "--reason", "vendor_rejected", "--rate", "2").code == 0
+    assert time.monotonic() - began >= 0.5, "the second of two left half a second after the first"
+    assert [*shop.open()] == [records[5]]
+    assert sorted(shop.markers()) == sorted(oldest)
+
+
+def test_a_letter_too_large_for_its_topic_is_read_from_the_source(
+    real_broker: Broker, unique: Unique, tmp_path: Path
+) -> None:
+    """While the source has the record; once it has not, the replay says so and the case stays open."""
+    shop = Shop(real_broker, unique, tmp_path)
+    shop.letters = unique("dead-letter")
+    real_broker.create_topic(shop.letters, 1, {"max.message.bytes": "2500"})
+    events = [click(n, "/" + "x" * 5_000) for n in (1, 2)]
+    with shop.vendor:
+        records = shop.write(*events)
+        shop.carry(2, max_bytes=SMALL)
+        assert all(facts["value_omitted"] for facts in shop.open().values())
+        real_broker.delete_records(shop.topic, 1, 1)
+        ended = shop.run("dlq", "replay", "--other-settings", "--dry-run")
+        assert f"{records[1]}  gone: the letter has no value" in ended.out
+        ended = shop.run("dlq", "replay", "--other-settings")
+        assert ended.code == 1
+        assert ended.out.splitlines() == [
+            "replayed 1 of 2: 1 delivered, 0 skipped, 0 failed again",
+            "1 can't be: the letter has no value, and the source has the record no more",
+        ]
+        assert [*shop.accepted()] == [events[0]["event_id"]]
+        assert [*shop.open()] == [records[1]]
+
+
+# ── when it can't go on ──────────────────────────────────────────────────────────────────────────
+
+
+def aside(mock_broker: Broker, unique: Unique, folder: Path, latency_s: float = 0.0) -> Shop:
+    """A shop on the embedded broker alone: what is proved does not depend on it."""
+    return Shop(mock_broker, unique, folder, latency_s)
+
+
+def test_order_by_key_is_not_broken_by_mistake(mock_broker: Broker, unique: Unique, tmp_path: Path) -> None:
+    """Newer events of the same key are at the vendor already: only somebody who knows may replay these."""
+    shop = aside(mock_broker, unique, tmp_path)
+    with shop.vendor:
+        shop.write_letters(click(1))
+        refusal = shop.run("dlq", "replay", "--other-settings", delivery={"ordering": "key"})
+        assert refusal.code == 2
+        assert "--out-of-order" in refusal.err
+        dry = shop.run("dlq", "replay", "--dry-run", delivery={"ordering": "key"})
+        assert dry.code == 0
+        assert "the replay will want --out-of-order" in dry.out
+        assert shop.accepted() == {}
+        known = ("dlq", "replay", "--other-settings", "--out-of-order")
+        assert shop.run(*known, delivery={"ordering": "key"}).code == 0
+        assert len(shop.accepted()) == 1
+
+
+def test_another_destinations_letters_are_not_ours_to_send(
+    mock_broker: Broker, unique: Unique, tmp_path: Path
+) -> None:
+    """Two destinations may share a topic for what neither could deliver."""
+    shop = aside(mock_broker, unique, tmp_path)
+    with shop.vendor:
+        shop.write_letters(click(1), destination="promoted")
+        ended = shop.run("dlq", "replay", "--other-settings")
+        assert ended.code == 0
+        assert ended.out.splitlines() == [
+            "nothing to replay",
+            "held back 1: of another destination (promoted)",
+        ]
+        assert shop.accepted() == {}
+
+
+def test_a_flood_ends_the_replay_and_leaves_the_rest(
+    mock_broker: Broker, unique: Unique, tmp_path: Path
+) -> None:
+    """Most of them fail again: what was changed has not helped, and the topic must not fill with letters."""
+    shop = aside(mock_broker, unique, tmp_path)
+    with shop.vendor:
+        shop.write_letters(*[b"nonsense"] * 200)
+        flood = {"topic": shop.letters, "flood_ratio": 0.5, "flood_window": 50}
+        ended = shop.run("dlq", "replay", "--other-settings", dead_letter=flood)
+        assert ended.code == 1
+        assert ended.out.startswith("replayed 49 of 200: 0 delivered, 0 skipped, 49 failed again")
+        assert "151 left as they were: halted: dead_letter_flood" in ended.out
+        assert len(shop.open()) == 200
+
+
+def test_a_wrong_key_ends_the_replay(mock_broker: Broker, unique: Unique, tmp_path: Path) -> None:
+    """The live connector waits for a better one; here is a person who can give it."""
+    shop = aside(mock_broker, unique, tmp_path)
+    with shop.vendor:
+        shop.vendor.fail(Faults.parse("401:1", 1))
+        shop.write_letters(click(1))
+        ended = shop.run("dlq", "replay", "--other-settings")
+        assert ended.code == 1
+        assert "1 left as they were: halted: auth" in ended.out
+        assert shop.markers() == []
+
+
+def test_an_outage_is_waited_out(mock_broker: Broker, unique: Unique, tmp_path: Path) -> None:
+    """As in the live connector: nobody is to blame for it, and no letter is written."""
+    shop = aside(mock_broker, unique, tmp_path)
+    with shop.vendor:
+        shop.vendor.fail(Faults.parse("503:burst=3/1000", 1))
+        shop.write_letters(*(click(n) for n in range(5)))
+        ended = shop.run("dlq", "replay", "--other-settings")
+        assert ended.code == 0, ended.err
+        assert ended.out.splitlines() == ["replayed 5 of 5: 5 delivered, 0 skipped, 0 failed again"]
+
+
+def test_what_the_vendor_has_no_use_for_is_resolved_too(
+    mock_broker: Broker, unique: Unique, tmp_path: Path
+) -> None:
+    """A changed option skips it: that is an outcome, and the marker says which."""
+    shop = aside(mock_broker, unique, tmp_path)
+    with shop.vendor:
+        shop.write_letters({**click(1), "consent": {"advertising": False}})
+        ended = shop.run("dlq", "replay", "--other-settings")
+        assert ended.code == 0
+        assert ended.out.startswith("replayed 1 of 1: 0 delivered, 1 skipped (consent_denied 1), 0 failed")
+        (told,) = shop.run("dlq", "list", "--resolved", "--json").out.splitlines()
+        assert json.loads(told)["resolved"]["reason"] == "consent_denied"
+
+
+class Replaying:
+    """`connector dlq replay` as a process of its own."""
+
+    def __init__(self, shop: Shop, folder: Path) -> None:
+        file = folder / "replay.yaml"
+        slow = {"max_in_flight": 1, "linger_ms": 0}
+        options = {"currency": "EUR", "max_per_array": 5}
+        settings = shop.settings(delivery=slow)
+        settings["destination"]["options"] = options
+        file.write_text(yaml.safe_dump(settings))
+        words = ["dlq", "replay", "-c", str(file), "--other-settings"]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "connector", *words], stdout=subprocess.PIPE, text=True
+        )
+
+    def end(self, number: signal.Signals) -> tuple[int, str]:
+        """The exit code and what was printed."""
+        self._process.send_signal(number)
+        out, _ = self._process.communicate(timeout=PATIENCE_S)
+        return self._process.returncode, out
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_cut_off_in_the_middle_nothing_is_marked_that_was_not_sent(
+    mock_broker: MockBroker, unique: Unique, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Killed, some are sent again by the next replay; stopped politely, none is: what was under way is
+    finished and marked. In the end the vendor has all of them, and every case is resolved."""
+    shop = aside(mock_broker, unique, tmp_path, latency_s=0.05)
+    with shop.vendor:
+        events = [click(n) for n in range(200)]
+        shop.write_letters(*events)
+        replaying = Replaying(shop, tmp_path)
+        wait_until(lambda: len(shop.accepted()) >= 50, "50 accepted", PATIENCE_S)
+        mock_broker.kafka.set_rtt(300)  # markers are on their way when the end comes
+        code, out = replaying.end(number)
+        mock_broker.kafka.set_rtt(0)
+        sent = len(shop.accepted())
+        assert sent < 200, "it was cut off"
+        marked = {Coordinate.read(each) for each in shop.markers()}
+        ids = {f"{shop.topic}:0:{n}": events[n]["event_id"] for n in range(200)}
+        assert {ids[str(each)] for each in marked} <= shop.accepted().keys()
+        if number is signal.SIGTERM:
+            assert code == 1
+            assert len(marked) == sent
+            assert out.startswith(f"replayed {sent} of 200: {sent} delivered")
+            assert f"{200 - sent} left as they were: stopped before the end, as asked" in out
+        assert shop.run("dlq", "replay", "--other-settings").code == 0
+        assert shop.accepted().keys() == set(ids.values())
+        assert sorted(shop.markers()) == sorted(ids)
+        repeats = sum(count - 1 for count in shop.accepted().values())
+        assert repeats <= (50 if number is signal.SIGKILL else 0), "at most what was in flight or not marked"
+        assert shop.open() == {}
