@@ -11,6 +11,7 @@ from connector.kafka.inspect import Cluster, ClusterError, Stored
 from connector.model.coordinate import Coordinate
 from tests.broker.launcher.brokers import Broker
 from tests.broker.launcher.kafka import KafkaCluster
+from tests.broker.launcher.process import wait_for
 
 Unique = Callable[[str], str]
 
@@ -118,6 +119,11 @@ def test_the_end_of_a_transaction_is_no_record(real_broker: Broker, unique: Uniq
     producer.begin_transaction()
     producer.produce(topic, b"x")
     producer.commit_transaction(ANSWER_S)
+    # Kafka promises the end of the transaction here; it writes it a little later.
+    looker = Consumer({"bootstrap.servers": real_broker.bootstrap, "group.id": unique("group")})
+    place = TopicPartition(topic, 0)
+    wait_for(lambda: looker.get_watermark_offsets(place, ANSWER_S)[1] == 2, "the end of the transaction")
+    looker.close()
     with at(real_broker.bootstrap) as cluster:
         assert [each.value for each in cluster.records(topic)] == [b"x"]
         assert cluster.record(Coordinate(topic, 0, 1)) is None
