@@ -72,7 +72,7 @@ class Handover:
         """Commit and wait for the answer, for a bounded time. False if Kafka did not take it."""
         if not chosen:
             return True
-        timeout_s = offsets.COMMIT_S
+        timeout_s = offsets.COMMIT_S - 2 * ANSWER_GRACE_S
         if self._bridge.stopping:
             timeout_s = max(COMMIT_MIN_S, min(timeout_s, self._bridge.stop_at - time.monotonic()))
         error = offsets.commit(self._consumer, chosen, timeout_s)

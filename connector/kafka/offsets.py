@@ -28,7 +28,7 @@ ASK_ASIDE_S = 0.5
 """What that question may take: the poll thread waits for it, with all its partitions."""
 
 COMMIT_S = 5.0
-"""What the commit of a revocation may take."""
+"""What a revocation may take beyond its drain: the commit, and the loop being told of it before and after."""
 
 EDGES = {"earliest": OFFSET_BEGINNING, "latest": OFFSET_END}
 """A question for the offset at a time; these two stand for the first and the last."""

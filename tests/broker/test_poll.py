@@ -366,7 +366,7 @@ async def test_a_commit_in_a_revocation_does_not_wait_for_a_coordinator_that_is_
     mock_broker: MockBroker, unique: Unique, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """librdkafka's own would wait until it is back. Unanswered counts as lost: it may be committed or not."""
-    monkeypatch.setattr(offsets_module, "COMMIT_S", 0.5)
+    monkeypatch.setattr(offsets_module, "COMMIT_S", 1.5)
     topic, group = unique("orders"), unique("group")
     mock_broker.create_topic(topic, partitions=1)
     produce(mock_broker, topic, 10)

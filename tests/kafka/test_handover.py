@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import cast
 
+import pytest
 from confluent_kafka import Consumer
 
+from connector.kafka import offsets
 from connector.kafka.bridge import ANSWER_GRACE_S, Bridge
 from connector.kafka.handover import Handover
 from connector.kafka.leases import Leases
@@ -18,28 +21,39 @@ from connector.model.record import Lease
 
 
 class Loop:
-    """Hears of the end of leases alone. Answers a revocation, with nothing to commit, and is then busy until
-    the thread goes on, for a while at the most."""
+    """Hears of the end of leases alone. Answers a revocation, and is then busy until the thread goes on, for
+    `busy_s` at the most."""
 
-    def __init__(self) -> None:
+    def __init__(self, busy_s: float, frontier: int | None = None) -> None:
+        self.busy_s = busy_s
+        self.frontier = frontier
         self.released: list[Lease] = []
         self.went_on = threading.Event()
 
     def revoked(self, leases: Sequence[Lease], drained: Future[Mapping[Lease, int]]) -> None:
-        drained.set_result({})
-        self.went_on.wait(ANSWER_GRACE_S / 5)
+        drained.set_result({} if self.frontier is None else dict.fromkeys(leases, self.frontier))
+        self.went_on.wait(self.busy_s)
+
+    def committed(self, frontiers: Mapping[Lease, int], error: str | None) -> None:
+        pass
 
     def fenced(self, leases: Sequence[Lease], lost: bool) -> None:
         self.released += leases
 
 
-async def test_the_group_goes_on_when_the_loop_has_let_go() -> None:
-    """The next owner may send at once: by then our requests must have been aborted."""
-    bridge, leases, loop = Bridge(), Leases(), Loop()
-    consumer = Consumer({"group.id": "g"})
-    handover = Handover(consumer, leases, bridge, cast("Listener", loop), drain_timeout_s=10)
+def holding_one(loop: Loop) -> tuple[Handover, Lease]:
+    """One partition to give back, where no broker answers."""
+    leases = Leases()
     lease = leases.grant("orders", 0)
     leases.hold({lease: 0})
+    consumer = Consumer({"group.id": "g", "log_level": 0})
+    return Handover(consumer, leases, Bridge(), cast("Listener", loop), drain_timeout_s=10), lease
+
+
+async def test_the_group_goes_on_when_the_loop_has_let_go() -> None:
+    """The next owner may send at once: by then our requests must have been aborted."""
+    loop = Loop(busy_s=ANSWER_GRACE_S / 5)
+    handover, lease = holding_one(loop)
 
     def give_back() -> list[Lease]:
         handover.give_back([lease])
@@ -49,3 +63,18 @@ async def test_the_group_goes_on_when_the_loop_has_let_go() -> None:
 
     assert await asyncio.to_thread(give_back) == [lease]
     assert not lease.live
+
+
+async def test_a_revocation_takes_no_longer_than_was_reckoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is silent: beyond the drain it takes what `max.poll.interval.ms` was compared with."""
+    monkeypatch.setattr(offsets, "COMMIT_S", 1.5)
+    loop = Loop(busy_s=3, frontier=1)
+    handover, lease = holding_one(loop)
+
+    def give_back() -> float:
+        began = time.monotonic()
+        handover.give_back([lease])
+        loop.went_on.set()
+        return time.monotonic() - began
+
+    assert await asyncio.to_thread(give_back) < 1.5
