@@ -240,6 +240,7 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._pipeline.close()
         await self._close()
         self._watchdog.stop()
         await self._health.close()

@@ -89,7 +89,10 @@ class Pipeline:
         self._intake: deque[list[Record]] = deque()
         self._arrived = asyncio.Event()
         self._parked: dict[Lease, deque[Ticket]] = {}
-        self._fetching: dict[int, asyncio.Task[None]] = {}
+        self._fetching: set[int] = set()
+        """Schemas that the registry is being asked for."""
+        self._fetches: set[asyncio.Task[None]] = set()
+        """Who asks, and then goes on with what waited."""
         self._writing: Counter[Lease] = Counter()
         """Dead letters, and markers of a replay, that Kafka has not acknowledged yet."""
         self._stop_by = math.inf
@@ -191,13 +194,15 @@ class Pipeline:
         """The registry must be asked: the whole partition waits, so that its order is kept."""
         self._parked.setdefault(ticket.record.lease, deque()).appendleft(ticket)
         if schema_id not in self._fetching:
-            task = self._fetching[schema_id] = asyncio.create_task(self._fetch(schema_id))
+            self._fetching.add(schema_id)
+            task = asyncio.create_task(self._fetch(schema_id))
+            self._fetches.add(task)
             task.add_done_callback(self._fetched)
 
     async def _fetch(self, schema_id: int) -> None:
         assert self._registry is not None, "a decoder without a registry never asks for a schema"
         await self._registry.fetch(schema_id)
-        del self._fetching[schema_id]
+        self._fetching.remove(schema_id)
         await self._unpark()
 
     async def _unpark(self) -> None:
@@ -226,6 +231,7 @@ class Pipeline:
         return False
 
     def _fetched(self, task: asyncio.Task[None]) -> None:
+        self._fetches.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.poll_failed(error)
 
@@ -504,6 +510,14 @@ class Pipeline:
     def ends(self, ends: Mapping[Lease, int]) -> None:
         """Log ends, for the lag."""
         self._assignment.ends(ends)
+
+    async def close(self) -> None:
+        """Nothing goes on here once `run` was cancelled: no wait for a schema, and no drain."""
+        for task in self._fetches:
+            task.cancel()
+        await asyncio.gather(*self._fetches, return_exceptions=True)
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
 
     def poll_failed(self, error: BaseException) -> None:
         """Something that must not end has ended, the poll thread as a rule; so do we."""

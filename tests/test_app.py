@@ -202,6 +202,31 @@ def test_a_stop_exits_with_0_and_everything_is_committed(
         assert accepted["count"] == accepted["unique"] == events
 
 
+async def test_no_task_outlives_a_stop(mock_broker: MockBroker, unique: Unique, tmp_path: Path) -> None:
+    """Although a vendor keeps silent, a registry is away and a record waits for its schema."""
+    before = asyncio.all_tasks()
+    registry = {"format": "auto", "schema_registry": {"url": "http://127.0.0.1:9"}}
+    stop_soon = {"shutdown_timeout_s": 1}
+    async with Stage(mock_broker, unique, tmp_path, source=registry, limits=stop_soon) as stage:
+        stage.vendor.faults = Faults.parse("hang:1.0", 1)
+        await stage.write(click(1), b"\x00\x00\x00\x00\x07\x02", click(2))
+        await stage.until(
+            lambda: b'requests_in_flight{destination="topsort"} 1' in stage.app.telemetry.exposition(),
+            "a request",
+        )
+        await stage.until(
+            lambda: (
+                b'schema_registry_requests_total{destination="topsort",result="failed"}'
+                in stage.app.telemetry.exposition()
+            ),
+            "a question",
+        )
+        await stage.session.close()
+        await stage.vendor.stop()
+        await stage.app.stop()
+        assert asyncio.all_tasks() == before
+
+
 async def test_an_address_that_is_taken_is_told_in_one_line(
     mock_broker: MockBroker, unique: Unique, tmp_path: Path
 ) -> None:

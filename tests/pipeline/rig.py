@@ -262,6 +262,7 @@ class Rig:
         for result in await asyncio.gather(*self._work, return_exceptions=True):
             if isinstance(result, Exception):
                 raise result
+        await self.pipeline.close()
         await self.sender.close()
         await self.registry.close()
         if self._trouble:

@@ -173,3 +173,19 @@ def test_a_bug_on_the_way_back_from_the_registry_ends_the_process() -> None:
                 await asyncio.wait_for(asyncio.shield(rig.pipeline.failed), 60)
 
     virtual_time.run(story())
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["waiting for the registry", "waiting for room"])
+def test_closing_ends_whoever_waits_for_a_schema(answered: bool) -> None:
+    """No task outlives a stop, wherever it is on its way back."""
+
+    async def story() -> None:
+        async with Rig(latency_s=3600) as rig:
+            rig.poll(rig.assign(), *(framed(7, number) for number in range(40 * DECODE_SLICE)))
+            await soon(lambda: rig.kafka.slices_done == 1)
+            if answered:
+                rig.schemas.register(7)
+                await soon(lambda: not rig.sender.has_room)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    virtual_time.run(story())
