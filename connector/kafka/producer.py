@@ -49,6 +49,8 @@ class Report(Protocol):
 
     def dead_letter_written(self, ok: bool, error: str | None = None) -> None: ...
 
+    def dead_letter_failed(self, error: Exception) -> None: ...
+
 
 class _Write:
     """One letter on its way: in which of its forms, and whom to tell. It is built when it is handed over."""
@@ -71,8 +73,8 @@ class DeadLetterProducer:
     letter) and by number.
 
     After a failure one letter tries for all, so thousands that wait cost nothing; the one that failed goes to
-    the back. A letter that Kafka refuses for what it is waits aside. So neither holds others up. Build it on
-    the running loop; nothing here blocks it.
+    the back. A letter that Kafka refuses for what it is waits aside, and so does one that a bug keeps from
+    being built. So neither holds others up. Build it on the running loop; nothing here blocks it.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class DeadLetterProducer:
         self._producer = self._connect()
         self._waiting: deque[_Write] = deque()
         self._aside: deque[tuple[float, _Write]] = deque()
-        """Letters that Kafka refused for what they are, and when they line up again."""
+        """Letters that were refused for what they are, and when they line up again."""
         self._under_way: dict[_Write, None] = {}
         self._under_way_bytes = 0
         self._in_trouble = False
@@ -180,12 +182,12 @@ class DeadLetterProducer:
         if len(self._under_way) >= UNDER_WAY_MAX:
             return False
         write = self._waiting.popleft()
-        letter = write.forms[write.form]
-        size = letter.size
-        if self._under_way and self._under_way_bytes + size > self._buffer_bytes:
-            self._waiting.appendleft(write)
-            return False
         try:
+            letter = write.forms[write.form]
+            size = letter.size
+            if self._under_way and self._under_way_bytes + size > self._buffer_bytes:
+                self._waiting.appendleft(write)
+                return False
             self._producer.produce(
                 write.topic,
                 value=letter.value,
@@ -200,6 +202,9 @@ class DeadLetterProducer:
         except KafkaException as error:
             self._refused(write, error.args[0])
             return not self._in_trouble
+        except Exception as error:
+            self._cannot(write, error)
+            return True
         self._under_way[write] = None
         self._under_way_bytes += size
         return True
@@ -225,11 +230,24 @@ class DeadLetterProducer:
             return
         self._telemetry.dead_letter_written(False, error.str())
         if error.code() in ABOUT_THE_LETTER:
-            write.form = 0  # the topic's limit is a person's to raise, and then the fullest form may fit
-            self._aside.append((self._loop.time() + AGAIN_AFTER_S, write))
+            self._put_aside(write)
         else:
             self._waiting.append(write)
             self._hold()
+
+    def _cannot(self, write: _Write, error: Exception) -> None:
+        """A bug behind one letter is not the end of those who carry all records, nor of this one's place."""
+        self._telemetry.dead_letter_failed(error)
+        if write.form + 1 < len(write.forms):
+            write.form += 1
+            self._waiting.appendleft(write)
+        else:
+            self._telemetry.dead_letter_written(False, f"a bug: {type(error).__name__}")
+            self._put_aside(write)
+
+    def _put_aside(self, write: _Write) -> None:
+        write.form = 0  # the topic's limit is a person's to raise, and then the fullest form may fit
+        self._aside.append((self._loop.time() + AGAIN_AFTER_S, write))
 
     def _hold(self) -> None:
         self._in_trouble = True

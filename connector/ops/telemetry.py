@@ -92,6 +92,10 @@ class Telemetry:
         """A mapper has a bug; its event becomes a dead letter."""
         self._failed("mapper_failed", error, event_id=event_id)
 
+    def dead_letter_failed(self, error: Exception) -> None:
+        """What builds dead letters has a bug: a lesser form is tried; without one the record stays open."""
+        self._failed("dead_letter_failed", error)
+
     def _failed(self, happening: str, error: Exception, **which: str) -> None:
         """We tell where the bug is, never what the event held: an exception's text may quote it."""
         kind = type(error).__name__

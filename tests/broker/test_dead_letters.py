@@ -39,6 +39,9 @@ class Written:
         else:
             self.errors.append(error)
 
+    def dead_letter_failed(self, error: Exception) -> None:
+        raise error
+
 
 @pytest.fixture
 def written() -> Written:

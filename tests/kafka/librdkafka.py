@@ -33,6 +33,8 @@ class Cluster:
         """Reports and letters handed over, from one poll to the next."""
         self.producers: list[FakeProducer] = []
         self.refuses_properties = False
+        self.chokes = False
+        """Whether handing a letter over raises what is none of Kafka's errors."""
 
     def forget_work(self) -> None:
         self.work = [0]
@@ -62,6 +64,8 @@ class FakeProducer:
     def produce(self, topic: str, *, value: bytes, on_delivery: Report, **rest: object) -> None:
         self._cluster.work[-1] += 1
         self._cluster.tried.append(value)
+        if self._cluster.chokes:
+            raise TypeError("a header is neither bytes nor text")
         code = KafkaError._FATAL if self._broken else self._cluster.on_the_spot(value)
         if code is not None:
             raise KafkaException(KafkaError(code))

@@ -56,6 +56,8 @@ class Desk:
 
     def __init__(self) -> None:
         self.failures = 0
+        self.errors: list[str | None] = []
+        self.bugs: list[Exception] = []
         self.done: list[int] = []
         self.built: list[int] = []
         self.producer = DeadLetterProducer(
@@ -63,7 +65,12 @@ class Desk:
         )
 
     def dead_letter_written(self, ok: bool, error: str | None = None) -> None:
-        self.failures += not ok
+        if not ok:
+            self.failures += 1
+            self.errors.append(error)
+
+    def dead_letter_failed(self, error: Exception) -> None:
+        self.bugs.append(error)
 
     def write(self, *numbers: int) -> None:
         for number in numbers:
@@ -191,6 +198,79 @@ def test_letters_are_built_when_there_is_room_for_them(cluster: Cluster, tell: T
         desk.write(*range(MANY))
         await asyncio.sleep(10)
         assert len(desk.built) == UNDER_WAY_MAX
+
+    tell(story)
+
+
+class Broken:
+    """A letter of which some of the forms can't be built, because of a bug."""
+
+    def __init__(self, number: int, forms_broken: int) -> None:
+        self._number = number
+        self.forms_broken = forms_broken
+        self.built = 0
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, form: int) -> Letter:
+        self.built += 1
+        if form < self.forms_broken:
+            raise ZeroDivisionError("what the event held")
+        return Letter(b"k", b"%d" % self._number, ())
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["alone", "behind another"])
+def test_a_letter_that_cannot_be_built_is_kept_and_holds_no_other_up(
+    cluster: Cluster, tell: Tell, first: bool
+) -> None:
+    """Its record stays open, which is told; it is tried again now and then, not at every tick, and its
+    caller, who carries all records, is not ended by it."""
+
+    async def story(desk: Desk) -> None:
+        letter = Broken(7, forms_broken=2)
+        cluster.answers = first
+        if not first:
+            desk.write(*range(10, 10 + UNDER_WAY_MAX))
+        desk.producer.write("dead", letter, partial(desk.done.append, 7))
+        desk.write(2, 3)
+        await asyncio.sleep(2 * TICK_S)
+        cluster.answers = True
+        await asyncio.sleep(10 * AGAIN_AFTER_S)
+        assert desk.done[-2:] == [2, 3]
+        assert 8 <= desk.failures <= 11
+        assert letter.built == 2 * desk.failures
+        assert set(desk.errors) == {"a bug: ZeroDivisionError"}
+        assert len(desk.bugs) == letter.built
+        letter.forms_broken = 0
+        await soon(lambda: 7 in desk.done)
+
+    tell(story)
+
+
+def test_a_letter_whose_fullest_form_cannot_be_built_is_written_in_a_lesser_one(
+    cluster: Cluster, tell: Tell
+) -> None:
+    """Somebody must look at the record, and the lesser one says where it is."""
+
+    async def story(desk: Desk) -> None:
+        desk.producer.write("dead", Broken(7, forms_broken=1), partial(desk.done.append, 7))
+        await soon(lambda: desk.done == [7], within_s=1)
+        assert (desk.failures, len(desk.bugs)) == (0, 1)
+
+    tell(story)
+
+
+def test_a_letter_that_the_client_chokes_on_is_kept(cluster: Cluster, tell: Tell) -> None:
+    """What its Python side raises is no answer of Kafka's."""
+
+    async def story(desk: Desk) -> None:
+        cluster.chokes = True
+        desk.write(1)
+        await asyncio.sleep(10 * AGAIN_AFTER_S)
+        assert 8 <= desk.failures <= 11
+        cluster.chokes = False
+        await soon(lambda: desk.done == [1])
 
     tell(story)
 

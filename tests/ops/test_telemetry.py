@@ -165,6 +165,7 @@ STORMS: dict[str, Callable[[Telemetry, int], None]] = {
     "breaker_changed": lambda to, number: to.breaker_changed(("open", "half_open", "closed")[number % 3]),
     "committed": lambda to, number: to.committed(1, "rebalance in progress"),
     "concurrency_limit": lambda to, number: to.concurrency_limit(number),
+    "dead_letter_failed": lambda to, number: to.dead_letter_failed(ValueError(str(number))),
     "dead_letter_written": lambda to, number: to.dead_letter_written(False, f"timed out after {number}"),
     "dead_lettered": lambda to, number: to.dead_lettered("undecodable", f"orders:0:{number}"),
     "decoder_failed": lambda to, number: to.decoder_failed(f"orders:0:{number}", ValueError(str(number))),
