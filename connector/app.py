@@ -24,6 +24,7 @@ from connector.kafka.consumer import PollThread
 from connector.kafka.dead_letter import Context, DeadLetters
 from connector.kafka.producer import DeadLetterProducer
 from connector.kafka.properties import consumer_properties, max_poll_interval_ms, prefetch_of
+from connector.kafka.ranges import Range
 from connector.ops import logs
 from connector.ops.health import HealthServer
 from connector.ops.telemetry import Telemetry
@@ -188,7 +189,7 @@ class App:
         """Listen, join the group, go. Raises OSError when the address for health checks can't be had."""
         if self._side is None or self._side.serves:
             try:
-                await self._health.start()
+                await self._listen()
             except OSError:
                 await self._close()
                 raise
@@ -202,6 +203,16 @@ class App:
             asyncio.create_task(self._tick(), name="tick"),
         ]
         self._poll.start()
+
+    async def _listen(self) -> None:
+        """A side run may be on the live one's machine: where the port is taken, any free one does."""
+        try:
+            await self._health.start()
+        except OSError:
+            if self._side is None:
+                raise
+            self._health.port = 0
+            await self._health.start()
 
     async def wait(self) -> None:
         """Last until something that must not end ends, and raise why."""
@@ -222,6 +233,10 @@ class App:
                 return f"halted: {reason} ({self.telemetry.halt_detail})"
             await asyncio.sleep(LOOK_S)
         return None
+
+    def unfinished(self) -> list[Range]:
+        """Of a side run that was stopped: what it has not settled of its ranges."""
+        return self._poll.unfinished() if isinstance(self._poll, BoundedFeed) else []
 
     async def stop(self) -> None:
         """Finish what is under way, commit, leave the group, close; bounded by `limits.shutdown_timeout_s`.

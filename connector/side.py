@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from connector.kafka.ranges import Range, Reader
+from connector.kafka.inspect import Cluster
+from connector.kafka.ranges import At, Range, Reader, bounded, chosen
 from connector.replay import Replay
 from connector.settings import Settings
+from connector.settings.checks import covers
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -30,3 +32,20 @@ def group_of(settings: Settings) -> str:
     """The group that a side run names itself. It joins none and commits nothing; brokers that ask for a right
     to a group are asked about this one, never about the live one."""
     return f"{settings.source.group_id}.side"
+
+
+def ranges_between(cluster: Cluster, settings: Settings, start: At | None, end: At | None) -> list[Range]:
+    """What the source topics hold between these two, the end excluded; None is their beginning, and now.
+
+    Raises BadRangeError, and ClusterError when Kafka gives no answer.
+    """
+    places = {
+        (topic, number): partitions
+        for topic, partitions in cluster.topics().items()
+        if any(covers(each, topic) for each in settings.source.topics)
+        for number in range(partitions)
+    }
+    wanted = chosen(places, start, end)
+    starts_at = cluster.offsets_at(wanted, start) if isinstance(start, int) else {}
+    ends_at = cluster.offsets_at(wanted, end) if isinstance(end, int) else {}
+    return [bounded(place, cluster.edges(*place), start, end, starts_at, ends_at) for place in wanted]

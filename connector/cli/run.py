@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
+import typer
 
 from connector.cli.common import BAD_USAGE, FAILED, ConfigFile, command, read_settings
 
@@ -21,17 +22,37 @@ SECOND_SIGNAL = 130
 
 
 @app.command()
-def run(config: ConfigFile = None) -> None:
+def run(
+    config: ConfigFile = None,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="AT", help="Begin a side replay there: a time or a record."),
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="AT", help="End a side replay before there; without it, now.")
+    ] = None,
+) -> None:
     """Carry events from Kafka to the destination until SIGTERM or SIGINT.
 
     A first signal stops politely: what is under way is finished, committed, and the group is left. A second
     one ends at once with exit code 130; what was in flight is sent again by the next run.
 
+    With --from or --to it is a side replay instead: the source topics are read once more between the two, in
+    a group of its own, while the live connector goes on. AT is an RFC 3339 time, or TOPIC:PARTITION:OFFSET
+    for that partition alone; the end is excluded. It stops by itself with a report, and exit code 1 when not
+    all of it was settled.
+
     \b
     Example:
       connector run -c connector.yaml
+      connector run -c connector.yaml --from 2026-11-18T06:00:00Z --to 2026-11-18T09:00:00Z
+      connector run -c connector.yaml --from orders:3:42 --to orders:3:57
     """
     settings = read_settings(config)
+    if from_ is not None or to is not None:
+        from connector.cli.side_replay import replay_source
+
+        sys.exit(replay_source(settings, from_, to))
     from connector.ops import logs
 
     logs.configure(settings.logging.level, settings.logging.format)

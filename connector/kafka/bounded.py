@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from connector.kafka import offsets
@@ -70,6 +71,7 @@ class BoundedFeed:
         self._ended = asyncio.Event()
         self._commands: deque[Callable[[], None]] = deque()
         self._slots = threading.Semaphore(SLICES_MAX)
+        self._frontiers: Mapping[Lease, int] = {}
         self._all_read = False
         self._handed = 0
         self._taken = 0
@@ -99,6 +101,15 @@ class BoundedFeed:
     def exhausted(self) -> bool:
         """Whether everything was read and the loop has worked it off."""
         return self._all_read and self._handed == self._taken
+
+    def unfinished(self) -> list[Range]:
+        """After a stop: what of each range is not settled, where the records are the topic's own."""
+        reached = {(lease.topic, lease.partition): offset for lease, offset in self._frontiers.items()}
+        left = (
+            msgspec.structs.replace(each, start=reached.get(place, each.start))
+            for place, each in self._ranges.items()
+        )
+        return [each for each in left if each.start < each.end]
 
     def start(self) -> None:
         """Begin to read."""
@@ -151,7 +162,7 @@ class BoundedFeed:
                 self._round()
             leases = list(self._home)
             if leases:
-                drain(leases, self._bridge, self._listener, self._drain_timeout_s)
+                self._frontiers = drain(leases, self._bridge, self._listener, self._drain_timeout_s)
             self._fence()
             self._consumer.close()
         except BaseException as error:

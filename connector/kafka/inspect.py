@@ -151,6 +151,19 @@ class Cluster:
             raise ClusterError(_words(error)) from None
         return first, end
 
+    def offsets_at(self, places: Iterable[tuple[str, int]], at_ms: int) -> dict[tuple[str, int], int]:
+        """The first offset of each partition whose record is of that time or later (epoch milliseconds);
+        where there is none, it is not in the answer."""
+        asked = [TopicPartition(topic, number, at_ms) for topic, number in places]
+        try:
+            answers = self._consumer.offsets_for_times(asked, timeout=self._timeout_s) if asked else []
+        except KafkaException as error:
+            raise ClusterError(_words(error)) from None
+        for answer in answers:
+            if answer.error is not None:
+                raise ClusterError(f"{answer.topic}:{answer.partition}: {answer.error.str()}")
+        return {(each.topic, each.partition): each.offset for each in answers if each.offset >= 0}
+
     def topic_setting(self, topic: str, name: str) -> str:
         """A topic's setting, `cleanup.policy` for example."""
         admin = AdminClient(self._properties, logger=_silent)
