@@ -33,7 +33,6 @@ from connector.model.coordinate import Coordinate
 from connector.settings import fingerprint
 
 app = command()
-app.command()(replay)
 
 Resolved = Annotated[bool, typer.Option("--resolved", help="Those that are resolved, instead of the open.")]
 Everything = Annotated[bool, typer.Option("--all", help="The open and the resolved.")]
@@ -154,6 +153,9 @@ def stats(
             for line in letter_views.count_table(found):
                 print(line)
     _tell_foreign(cases)
+
+
+app.command()(replay)
 
 
 # ── inside ───────────────────────────────────────────────────────────────────────────────────────

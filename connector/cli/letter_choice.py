@@ -41,7 +41,7 @@ Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only what faile
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON object a line.")]
 Records = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[RECORD]...", help="Only these: TOPIC:PARTITION:OFFSET of the source."),
+    typer.Argument(metavar="RECORD", help="Only these: TOPIC:PARTITION:OFFSET of the source."),
 ]
 
 

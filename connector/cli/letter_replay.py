@@ -61,7 +61,7 @@ def replay(
     ] = False,
     out_of_order: Annotated[
         bool,
-        typer.Option("--out-of-order", help="Needed with `delivery.ordering: key`: later events are gone."),
+        typer.Option("--out-of-order", help="Needed where order is kept by key: later events are out."),
     ] = False,
 ) -> None:
     """Send dead letters again, to the destination they came from and to no other.
@@ -90,6 +90,8 @@ def replay(
     logs.configure("error" if sys.stderr.isatty() else "warning", "text")
     with told(), look_at(settings) as cluster:
         cases = [case for case in read_cases(cluster, settings).all() if choice.takes(case)]
+    if missing := choice.records.difference(case.record for case in cases):
+        fail(f"not an open dead letter: {', '.join(map(str, sorted(missing)))}")
     chosen, held = _chosen(cases, settings, max_replays, limit)
     others = [case for case in chosen if case.letter.settings != fingerprint(settings)]
     if others and not other_settings and not dry_run:
@@ -187,7 +189,7 @@ def _report(books: Replay, reader: LetterReader, why: str | None) -> int:
             f"{reader.unreadable:,} can't be: the letter has no value, and the source has the record no more"
         )
     if left:
-        print(f"{left:,} left as they were{f': {why}' if why else ''}")
+        print(f"{left:,} left as they were: {why or 'their letters were deleted meanwhile'}")
     return 0 if resolved == books.chosen_count else FAILED
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -271,6 +273,47 @@ def test_what_the_vendor_has_no_use_for_is_resolved_too(
         assert ended.out.startswith("replayed 1 of 1: 0 delivered, 1 skipped (consent_denied 1), 0 failed")
         (told,) = shop.run("dlq", "list", "--resolved", "--json").out.splitlines()
         assert json.loads(told)["resolved"]["reason"] == "consent_denied"
+
+
+def test_a_record_that_is_named_must_be_an_open_letter(
+    mock_broker: Broker, unique: Unique, tmp_path: Path
+) -> None:
+    """Nothing to do would look like done."""
+    shop = aside(mock_broker, unique, tmp_path)
+    with shop.vendor:
+        shop.write_letters(click(1))
+        known, unknown = f"{shop.topic}:0:0", f"{shop.topic}:0:99"
+        ended = shop.run("dlq", "replay", "--other-settings", known, unknown)
+        assert ended.code == 1
+        assert ended.err.splitlines() == [f"not an open dead letter: {unknown}"]
+        assert shop.accepted() == {}
+
+
+def test_a_terminal_shows_a_bar(mock_broker: Broker, unique: Unique, tmp_path: Path) -> None:
+    """With the count at its end; elsewhere it is a line every so often."""
+    shop = aside(mock_broker, unique, tmp_path)
+    with shop.vendor:
+        shop.write_letters(*(click(n) for n in range(7)))
+        file = tmp_path / "terminal.yaml"
+        file.write_text(yaml.safe_dump(shop.settings()))
+        words = ["dlq", "replay", "-c", str(file), "--other-settings"]
+        ours, theirs = pty.openpty()
+        ended = subprocess.run(
+            [sys.executable, "-m", "connector", *words],
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        os.close(theirs)
+        shown = os.read(ours, 1 << 16).decode()
+        os.close(ours)
+        assert ended.returncode == 0
+        assert ended.stdout.splitlines() == ["replayed 7 of 7: 7 delivered, 0 skipped, 0 failed again"]
+        assert "7/7" in shown
+        shop.write_letters(click(8))
+        assert "1 of 1 replayed" in shop.run("dlq", "replay", "--other-settings").err
 
 
 class Replaying:
