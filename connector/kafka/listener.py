@@ -17,7 +17,7 @@ class Listener(Protocol):
         without a new partition."""
 
     def polled(self, records: list[Record]) -> None:
-        """One slice, in the broker's order per partition. Answer with `PollThread.taken`."""
+        """One slice, in the broker's order per partition. Answer with `Feed.taken`."""
 
     def revoked(self, leases: Sequence[Lease], drained: Future[Mapping[Lease, int]]) -> None:
         """These are taken back. Finish what is open and set what to commit; the thread waits for it."""
@@ -33,7 +33,7 @@ class Listener(Protocol):
 
     def superseded(self, lease: Lease, offset: int) -> None:
         """The topic was created anew and goes on at this offset. Nothing comes from the partition, or can be
-        read again, until all that is open is finished: then `PollThread.renew` gives a new lease."""
+        read again, until all that is open is finished: then `Feed.renew` gives a new lease."""
 
     def offset_lost(self, lease: Lease, detail: str) -> None:
         """Kafka no longer has the offset to go on from; nothing comes from this partition until a restart."""

@@ -42,7 +42,7 @@ class Loop:
 
 
 def holding_one(loop: Loop) -> tuple[Handover, Lease]:
-    """One partition to give back, where no broker answers."""
+    """One partition to give back."""
     leases = Leases()
     lease = leases.grant("orders", 0)
     leases.hold({lease: 0})
@@ -67,6 +67,14 @@ async def test_the_group_goes_on_when_the_loop_has_let_go() -> None:
 
 async def test_a_revocation_takes_no_longer_than_was_reckoned(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is silent: beyond the drain it takes what `max.poll.interval.ms` was compared with."""
+    asked: list[float] = []
+
+    def silent(consumer: Consumer, chosen: Mapping[Lease, int], timeout_s: float) -> str:
+        threading.Event().wait(timeout_s)
+        asked.append(timeout_s)
+        return "no answer"
+
+    monkeypatch.setattr(offsets, "commit", silent)
     monkeypatch.setattr(offsets, "COMMIT_S", 1.5)
     loop = Loop(busy_s=3, frontier=1)
     handover, lease = holding_one(loop)
@@ -78,3 +86,4 @@ async def test_a_revocation_takes_no_longer_than_was_reckoned(monkeypatch: pytes
         return time.monotonic() - began
 
     assert await asyncio.to_thread(give_back) < 1.5
+    assert asked == [0.5]
