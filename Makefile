@@ -4,15 +4,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 DEPLOY := .venv/.deploy
-ELSEWHERE := --ignore=tests/helm
+ELSEWHERE := --ignore=tests/helm --ignore=tests/image
 CODE := connector tests bench
 SEED ?=
 ARGS ?=
 NAME ?=
+IMAGE ?= commerce-connector:$(shell sed -nE 's/^__version__ = "(.*)"/\1/p' connector/__init__.py)
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit test-broker chaos check format bench helm helm-update new-vendor vendor-test lock clean
+.PHONY: help demo test test-unit test-broker chaos check format bench helm helm-update image image-check new-vendor vendor-test lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf 'make %-12s %s\n' "$$name" "$$text"; done
@@ -20,7 +21,7 @@ help: ## this list
 demo: $(READY) ## the whole thing on this machine, with faults and a report that balances (ARGS='--events 500')
 	$(BIN)/connector demo $(ARGS)
 
-test: $(READY) ## all tests but those of make helm; real Kafka and registry need Java 17 and Maven (ARGS='-k frontier')
+test: $(READY) ## all but the tests of helm and image; real Kafka and registry need Java 17 and Maven (ARGS='-k frontier')
 	$(BIN)/pytest $(ELSEWHERE) $(ARGS)
 
 test-unit: $(READY) ## the quick tests: no Java, no network
@@ -53,6 +54,13 @@ helm: $(DEPLOY) ## the chart: lint, rendered over a matrix of values, every obje
 helm-update: $(READY) ## the chart's schema and table of values, made anew from the code and values.yaml
 	$(BIN)/python -m tests.helm.values_page
 
+image: ## the container image, by docker, podman or buildah, whichever is here (IMAGE=registry/name:tag)
+	@engine=$$(command -v docker || command -v podman || command -v buildah) || { echo 'needs docker, podman or buildah; make image-check builds without' >&2; exit 1; }; \
+	$$engine build --build-arg VERSION=$(lastword $(subst :, ,$(IMAGE))) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) --tag $(IMAGE) .
+
+image-check: $(DEPLOY) ## the image linted, built without an engine, and run as a pod would be (needs root on Debian)
+	$(BIN)/pytest tests/image $(ARGS)
+
 new-vendor: $(READY) ## the skeleton of a destination, whose tests say what is missing (NAME=acme)
 	$(BIN)/python -m tests.vendors.new_vendor $(NAME)
 
@@ -64,7 +72,10 @@ PIN := $(BIN)/uv pip compile --universal --python-version 3.11 --upgrade --syste
 
 lock: $(READY) ## pin every dependency anew, with hashes and for every platform, and name no host
 	$(PIN) pyproject.toml --group dev -o requirements.lock
-	$(PIN) --group pyproject.toml:deploy --constraint requirements.lock -o requirements-deploy.lock
+	$(PIN) --constraint requirements.lock pyproject.toml -o requirements-run.lock
+	$(PIN) --constraint requirements.lock --group pyproject.toml:deploy -o requirements-deploy.lock
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| $(PIN) --constraint requirements.lock - -o requirements-build.lock
 	@! grep -nE '[a-z]+://' requirements*.lock || { echo 'a new lock names a host' >&2; exit 1; }
 
 clean: ## remove what was made here: environment, caches, builds (downloaded servers stay in ~/.cache)

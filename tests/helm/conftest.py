@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import os
 from types import ModuleType
-from typing import NoReturn
 
 import pytest
 
 from tests.broker.launcher.java import MissingToolError
+from tests.conftest import launched
 from tests.helm.tools import NEWEST, OLDEST, Helm, Release
 from tests.helm.tools import helm as helm_of
 
@@ -42,21 +41,14 @@ def operators() -> dict[str, ModuleType]:
 
 
 def _had(release: Release) -> Helm:
-    try:
-        return helm_of(release)
-    except MissingToolError as missing:
-        _not_proved(str(missing))
+    return launched(lambda: helm_of(release))
 
 
 def _imported(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        _not_proved(f"{name} is not installed: make helm")
+    def there() -> ModuleType:
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            raise MissingToolError(f"{name} is not installed: make helm") from None
 
-
-def _not_proved(why: str) -> NoReturn:
-    """Loud where a developer may not have it, a failure where CI must."""
-    if os.environ.get("CI"):
-        pytest.fail(f"NOT PROVED: {why}", pytrace=False)
-    pytest.skip(f"NOT PROVED: {why}")
+    return launched(there)
