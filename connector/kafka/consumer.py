@@ -3,7 +3,7 @@
 A lease, from the group giving us a partition to the group taking it away:
 
     placed     its offset is known, records flow
-    unplaced   Kafka does not have its offset: asked about every second, then placed or halted
+    unplaced   Kafka does not have its offset: asked about every second, then one of the next
     halted     its offset is lost and a person must say how to go on; nothing comes from it
     superseded its topic was created anew; nothing comes from it until the loop has finished what is open
     paused     the loop wants nothing from it now; kept through every rebalance

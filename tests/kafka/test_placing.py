@@ -1,0 +1,120 @@
+"""Partitions whose offset Kafka does not have are placed one by one; one that can't be holds no other up."""
+
+from __future__ import annotations
+
+import threading
+from typing import cast
+
+import pytest
+
+from connector.kafka import placing
+from connector.kafka.bridge import Bridge
+from connector.kafka.fetching import Fetching
+from connector.kafka.handover import Handover
+from connector.kafka.leases import Leases
+from connector.kafka.listener import Listener
+from connector.kafka.placing import Placing
+from connector.kafka.start import Start
+from connector.model.record import Lease
+
+
+class Kafka:
+    """In the place of `Start` and `Fetching`: knows where some leases start, and is silent about the others
+    for `silence_s`."""
+
+    halts = False
+
+    def __init__(self, leases: Leases) -> None:
+        self._leases = leases
+        self.starts: dict[Lease, int] = {}
+        self.silence_s = 0.0
+        self.asked: list[Lease] = []
+        self.restarted: list[Lease] = []
+
+    def again(self, lease: Lease, lost: int | None) -> int | None:
+        self.asked.append(lease)
+        if lease not in self.starts:
+            threading.Event().wait(self.silence_s)
+        return self.starts.get(lease)
+
+    def restart(self, lease: Lease, offset: int) -> None:
+        self.restarted.append(lease)
+        self._leases.place(lease, {lease: offset})
+
+    def flow(self) -> None:
+        pass
+
+
+class House:
+    """Three partitions that stand, in this order."""
+
+    def __init__(self) -> None:
+        self.leases = Leases()
+        self.three = [self.leases.grant("orders", number) for number in range(3)]
+        self.leases.hold(dict.fromkeys(self.three))
+        self.leases.unplaced.update(dict.fromkeys(self.three))
+        self.kafka = Kafka(self.leases)
+        self.placing = Placing(
+            self.leases,
+            cast("Start", self.kafka),
+            cast("Fetching", self.kafka),
+            cast("Handover", None),
+            Bridge(),
+            cast("Listener", Deaf()),
+        )
+
+
+class Deaf:
+    """A loop that hears and does nothing."""
+
+    def moved(self, lease: Lease, offset: int) -> None:
+        pass
+
+    def superseded(self, lease: Lease, offset: int) -> None:
+        pass
+
+
+async def test_one_that_is_not_told_of_holds_no_other_up() -> None:
+    """The others are asked about all the same."""
+    house = House()
+    silent, *told = house.three
+    house.kafka.starts = dict.fromkeys(told, 7)
+    house.placing.look()
+    assert house.kafka.restarted == told
+    assert [*house.leases.unplaced] == [silent]
+
+
+async def test_where_the_time_is_up_the_next_look_begins_with_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many are silent, each has its turn."""
+    monkeypatch.setattr(placing, "ASK_S", 0.0)
+    monkeypatch.setattr(placing, "REST", 0)
+    house = House()
+    first, second, third = house.three
+    house.kafka.starts = {third: 7}
+    for _ in range(3):
+        house.placing.look()
+    assert house.kafka.asked == [first, second, third, first]
+    assert house.kafka.restarted == [third]
+
+
+async def test_after_a_silence_there_is_a_rest() -> None:
+    """All that flow wait while we ask."""
+    house = House()
+    house.kafka.silence_s = 0.1
+    house.placing.look()
+    house.placing.look()
+    assert house.kafka.asked == house.three
+
+
+async def test_a_smaller_offset_than_the_lost_one_is_another_topic() -> None:
+    """The lease stands, and where the new topic begins is kept for its successor; a larger one is a gap."""
+    house = House()
+    anew, gap, fresh = house.three
+    house.leases.unplaced.update({anew: 50, gap: 50})
+    house.kafka.starts = {anew: 0, gap: 90, fresh: 0}
+    house.placing.look()
+    assert house.leases.superseded == {anew: 0}
+    assert house.kafka.restarted == [gap, fresh]
+    assert not house.leases.unplaced
