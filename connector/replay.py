@@ -29,11 +29,13 @@ MAX_REPLAYS = 3
 """A record that failed again after so many replays is nothing that one more will mend."""
 
 
-def held_back(case: Case, destination: str, max_replays: int) -> str | None:
+def held_back(case: Case, destination: str, group_id: str, max_replays: int) -> str | None:
     """Why this one is not replayed, in words; None when it may be."""
     letter = case.letter
     if letter.destination != destination:
         return f"of another destination ({letter.destination})"
+    if letter.group_id not in ("", group_id):
+        return f"of another connector ({letter.group_id})"
     if letter.replays >= max_replays:
         return f"replayed {letter.replays} times already"
     return None

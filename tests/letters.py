@@ -26,6 +26,7 @@ def letter(
     more: Headers = (),
     rejections: tuple[Rejection, ...] = (),
     destination: str = "topsort",
+    group_id: str = "connector",
     settings: str = "5e77",
     form: int = 0,
 ) -> Letter:
@@ -36,7 +37,7 @@ def letter(
     ticket = Ticket(
         read, event_id="e-1", event_type=event_type, rejections=rejections or (Rejection(reason, detail),)
     )
-    context = Context(destination, "group", settings, lambda text: text)
+    context = Context(destination, group_id, settings, lambda text: text)
     return TicketForms(ticket, context, rfc3339(failed_at_ms))[form]
 
 

@@ -33,6 +33,7 @@ def case(
         "invalid_price",
         "acme",
         rfc3339(0),
+        group_id="group",
         items=items,
         replays=replays,
     )
@@ -77,16 +78,19 @@ def test_the_refused_items_go_again(refused: tuple[str, ...], goes: list[str]) -
 
 
 @pytest.mark.parametrize(
-    ("destination", "replays", "why"),
+    ("destination", "group_id", "replays", "why"),
     [
-        ("acme", 2, None),
-        ("acme", 3, "replayed 3 times already"),
-        ("other", 0, "of another destination (acme)"),
+        ("acme", "group", 2, None),
+        ("acme", "group", 3, "replayed 3 times already"),
+        ("other", "group", 0, "of another destination (acme)"),
+        ("acme", "another", 0, "of another connector (group)"),
     ],
 )
-def test_what_must_not_go_again_is_held_back(destination: str, replays: int, why: str | None) -> None:
-    """What belongs to another destination, and what no replay has mended so far."""
-    assert held_back(case(replays=replays), destination, 3) == why
+def test_what_must_not_go_again_is_held_back(
+    destination: str, group_id: str, replays: int, why: str | None
+) -> None:
+    """What belongs to another destination, or to another account of it, and what no replay has mended."""
+    assert held_back(case(replays=replays), destination, group_id, 3) == why
 
 
 @pytest.mark.parametrize(("outcome", "reason"), [("delivered", ""), ("skipped", "stale_event")])

@@ -17,6 +17,7 @@ from connector.cli.letter_choice import (
     Since,
     Topics,
     Until,
+    case_at,
     choice_of,
     coordinate_of,
     fail,
@@ -28,7 +29,6 @@ from connector.cli.letter_replay import replay
 from connector.cli.lines import output
 from connector.kafka.cases import Case, Cases
 from connector.kafka.dead_letter import parse
-from connector.kafka.marker import Spot
 from connector.model.coordinate import Coordinate
 from connector.settings import fingerprint
 
@@ -112,7 +112,7 @@ def show(
     settings = read_settings(config)
     topic = settings.dead_letter_topic
     with told(), look_at(settings) as cluster:
-        case = _case_at(read_cases(cluster, settings), wanted, topic)
+        case = case_at(read_cases(cluster, settings), wanted, settings)
         stored = cluster.record(Coordinate(topic, *case.spot)) if case is not None else None
     letter = parse(stored.headers) if stored is not None else None
     if case is None or stored is None or letter is None:
@@ -159,12 +159,6 @@ app.command()(replay)
 
 
 # ── inside ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def _case_at(cases: Cases, wanted: Coordinate, topic: str) -> Case | None:
-    """The case of this record, or the one that this letter belongs to."""
-    spot = Spot(wanted.partition, wanted.offset) if wanted.topic == topic else None
-    return next((case for case in cases.all() if case.record == wanted or spot in case.spots), None)
 
 
 def _count(cases: Cases, chosen: list[Case]) -> None:

@@ -11,12 +11,20 @@ import typer
 
 from connector.cli.common import ConfigFile, command, read_settings
 from connector.cli.explain_views import Story, as_json, as_text
-from connector.cli.letter_choice import ANSWER_S, AsJson, coordinate_of, fail, read_cases, told
+from connector.cli.letter_choice import (
+    ANSWER_S,
+    AsJson,
+    case_at,
+    coordinate_of,
+    fail,
+    is_ours,
+    read_cases,
+    told,
+)
 from connector.cli.lines import output
 from connector.kafka.cases import Case
 from connector.kafka.dead_letter import parse
 from connector.kafka.inspect import Cluster, Stored
-from connector.kafka.marker import Spot
 from connector.kafka.standing import standing
 from connector.model.coordinate import Coordinate
 from connector.model.record import Lease, Record
@@ -87,10 +95,10 @@ def _find(settings: Settings, wanted: Coordinate) -> tuple[Record, Case | None, 
 
 
 def _case_of(cluster: Cluster, settings: Settings, wanted: Coordinate) -> Case | None:
-    """The dead letters of this record, or those that this letter belongs to."""
-    spot = Spot(wanted.partition, wanted.offset) if wanted.topic == settings.dead_letter_topic else None
-    cases = read_cases(cluster, settings).all()
-    return next((case for case in cases if case.record == wanted or spot in case.spots), None)
+    """The dead letters of this record, or those that this letter belongs to. What another connector could not
+    deliver says nothing about this one."""
+    case = case_at(read_cases(cluster, settings), wanted, settings)
+    return case if case is not None and (is_ours(case, settings) or case.record != wanted) else None
 
 
 def _from_letter(cluster: Cluster, settings: Settings, case: Case) -> Stored | None:

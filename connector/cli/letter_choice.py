@@ -11,7 +11,7 @@ import typer
 
 from connector.cli.common import FAILED
 from connector.codec.times import epoch_ms
-from connector.kafka.cases import Cases, Choice, State
+from connector.kafka.cases import Case, Cases, Choice, State
 from connector.kafka.dead_letter import rfc3339
 from connector.kafka.inspect import Cluster, ClusterError
 from connector.kafka.marker import Spot
@@ -105,6 +105,20 @@ def read_cases(cluster: Cluster, settings: Settings) -> Cases:
         spot = Spot(stored.partition, stored.offset)
         cases.add(spot, stored.timestamp_ms, stored.value is not None, stored.headers)
     return cases
+
+
+def case_at(cases: Cases, wanted: Coordinate, settings: Settings) -> Case | None:
+    """The case of this record, or the one that this letter belongs to; this connector's before another's."""
+    in_topic = wanted.topic == settings.dead_letter_topic
+    spot = Spot(wanted.partition, wanted.offset) if in_topic else None
+    found = [case for case in cases.all() if case.record == wanted or spot in case.spots]
+    return next((case for case in found if is_ours(case, settings)), found[0] if found else None)
+
+
+def is_ours(case: Case, settings: Settings) -> bool:
+    """Whether this connector wrote it: another may share its dead-letter topic."""
+    letter = case.letter
+    return letter.destination == settings.destination.name and letter.group_id == settings.source.group_id
 
 
 def _reason(word: str) -> str:

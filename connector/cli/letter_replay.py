@@ -116,7 +116,7 @@ def _chosen(
     held: Counter[str] = Counter()
     chosen = []
     for case in cases:
-        why = held_back(case, settings.destination.name, max_replays)
+        why = held_back(case, settings.destination.name, settings.source.group_id, max_replays)
         if why is None:
             chosen.append(case)
         else:

@@ -28,29 +28,35 @@ def printable(text: str) -> str:
 
 
 def table(cases: Sequence[Case], with_state: bool) -> Iterator[str]:
-    """A head and a line a case, columns as wide as they must be."""
-    head = (
-        "RECORD",
-        "FAILED AT",
-        "REASON",
-        "EVENT TYPE",
-        "REPLAYS",
-        *(("STATE",) if with_state else ()),
-        "WHY",
-    )
-    rows = [head, *(_row(case, with_state) for case in cases)]
+    """A head and a line a case, columns as wide as they must be. Where several connectors share the topic, it
+    is said whose each is."""
+    columns: dict[str, Callable[[Case], str]] = {
+        "RECORD": lambda case: str(case.record),
+        "FAILED AT": lambda case: case.letter.failed_at,
+        "REASON": lambda case: case.letter.reason,
+        "EVENT TYPE": lambda case: case.letter.event_type or "-",
+        "REPLAYS": lambda case: str(case.letter.replays),
+        "STATE": lambda case: case.state,
+        "CONNECTOR": _connector,
+        "WHY": _why,
+    }
+    if not with_state:
+        del columns["STATE"]
+    if len({_connector(case) for case in cases}) == 1:
+        del columns["CONNECTOR"]
+    rows = [tuple(columns), *(tuple(printable(cell(case)) for cell in columns.values()) for case in cases)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
-def _row(case: Case, with_state: bool) -> tuple[str, ...]:
+def _connector(case: Case) -> str:
+    return f"{case.letter.destination} ({case.letter.group_id})"
+
+
+def _why(case: Case) -> str:
     letter = case.letter
-    cells = [str(case.record), letter.failed_at, letter.reason, letter.event_type or "-", str(letter.replays)]
-    if with_state:
-        cells.append(case.state)
-    why = letter.message.removeprefix(letter.reason).removeprefix(": ")
-    return tuple(printable(cell) for cell in (*cells, _cut(why)))
+    return _cut(letter.message.removeprefix(letter.reason).removeprefix(": "))
 
 
 def _cut(text: str) -> str:
@@ -71,6 +77,7 @@ def facts_of(case: Case) -> dict[str, Any]:
         "reason": letter.reason,
         "message": letter.message,
         "destination": letter.destination,
+        "group_id": letter.group_id,
         "event_id": letter.event_id,
         "event_type": letter.event_type,
         "failed_at": letter.failed_at,
@@ -104,7 +111,7 @@ def in_full(
         ("state", _state(case)),
         ("reason", letter.reason),
         ("why", letter.message),
-        ("destination", letter.destination),
+        ("destination", f"{letter.destination}, by {letter.group_id}"),
         ("event", " ".join(filter(None, (letter.event_type, letter.event_id))) or "could not be read"),
         ("failed at", letter.failed_at),
         ("attempts", str(letter.attempts)),

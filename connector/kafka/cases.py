@@ -1,6 +1,6 @@
 """The dead-letter topic, record by record: what is open, what is resolved. Decides only: no broker, no clock.
 
-All letters of one record are one case, however often it failed or was written:
+All letters that one connector wrote about one record are one case, however often it failed or was written:
 
     open        a letter of it is named by no marker
     resolved    a marker names each of them
@@ -10,7 +10,6 @@ All letters of one record are one case, however often it failed or was written:
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -20,6 +19,10 @@ from connector.kafka.marker import Marker, Spot, read_marker
 from connector.model.coordinate import Coordinate
 
 State = Literal["open", "resolved"]
+
+
+Key = tuple[Coordinate, str, str]
+"""A record, and whose letters they are: two connectors may share a topic for what neither could deliver."""
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -93,15 +96,17 @@ class Cases:
     def __init__(self) -> None:
         self.foreign = 0
         """Records that are neither a letter nor a marker of ours."""
-        self._letters: dict[Coordinate, _Letters] = {}
+        self._letters: dict[Key, _Letters] = {}
         self._markers: dict[Coordinate, list[tuple[Marker, int]]] = {}
 
     def add(self, spot: Spot, written_ms: int, has_value: bool, headers: Headers) -> None:
         """One more record of the dead-letter topic."""
         letter = parse(headers)
         if letter is not None:
-            record = Coordinate(sys.intern(letter.topic), letter.partition, letter.offset)
-            self._letters.setdefault(record, _Letters()).add(_brief(letter), spot, written_ms)
+            letter = _brief(letter)
+            record = Coordinate(letter.topic, letter.partition, letter.offset)
+            key = (record, letter.destination, letter.group_id)
+            self._letters.setdefault(key, _Letters()).add(letter, spot, written_ms)
             return
         marker = None if has_value else read_marker(headers)
         if marker is None:
@@ -111,22 +116,21 @@ class Cases:
 
     def all(self) -> list[Case]:
         """Every case, the one that failed first before the others."""
-        cases = [self._case(record, letters) for record, letters in self._letters.items()]
+        cases = [self._case(record, letters) for (record, *_), letters in self._letters.items()]
         return sorted(cases, key=lambda case: (case.letter.failed_at, case.record))
 
     def _case(self, record: Coordinate, letters: _Letters) -> Case:
         assert letters.newest is not None, "a case begins with a letter"
-        markers = self._markers.get(record, ())
-        is_open = any(not _resolves(markers, *each) for each in letters.written)
-        marker = None if is_open else max(markers, key=lambda each: each[1])[0]
-        return Case(record, letters.newest, letters.spot, tuple(spot for spot, _ in letters.written), marker)
+        resolving = {spot: self._resolving(record, spot, written) for spot, written in letters.written}
+        marker = None if None in resolving.values() else resolving[letters.spot]
+        return Case(record, letters.newest, letters.spot, tuple(resolving), marker)
 
-
-def _resolves(markers: Sequence[tuple[Marker, int]], spot: Spot, written_ms: int) -> bool:
-    return any(
-        written_ms <= marked_ms if marker.letters is None else spot in marker.letters
-        for marker, marked_ms in markers
-    )
+    def _resolving(self, record: Coordinate, spot: Spot, written_ms: int) -> Marker | None:
+        """The marker that resolves this letter."""
+        for marker, marked_ms in self._markers.get(record, ()):
+            if written_ms <= marked_ms if marker.letters is None else spot in marker.letters:
+                return marker
+        return None
 
 
 def _brief(letter: DeadLetter) -> DeadLetter:
@@ -136,6 +140,7 @@ def _brief(letter: DeadLetter) -> DeadLetter:
         topic=sys.intern(letter.topic),
         reason=sys.intern(letter.reason),
         destination=sys.intern(letter.destination),
+        group_id=sys.intern(letter.group_id),
         event_type=None if letter.event_type is None else sys.intern(letter.event_type),
         settings=sys.intern(letter.settings),
         response_body="",

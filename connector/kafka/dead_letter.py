@@ -73,6 +73,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
     reason: str
     destination: str
     failed_at: str
+    group_id: str = ""
+    """The consumer group of the connector that wrote it: which account of the destination it was for."""
     message: str = ""
     event_id: str | None = None
     event_type: str | None = None
@@ -186,6 +188,7 @@ def parse(headers: Sequence[tuple[str, bytes | None]]) -> DeadLetter | None:
             reason=text[f"{OURS}reason"],
             destination=text[f"{OURS}destination"],
             failed_at=text[f"{OURS}failed_at"],
+            group_id=text.get(f"{CONNECT}connector.name", ""),
             message=text.get(f"{CONNECT}exception.message", ""),
             event_id=text.get(f"{OURS}event_id"),
             event_type=text.get(f"{OURS}event_type"),

@@ -85,7 +85,7 @@ class Shop:
             settings[section] = {**settings.get(section, {}), **values}
         return settings
 
-    def write_letters(self, *values: Event | bytes, destination: str = "topsort") -> None:
+    def write_letters(self, *values: Event | bytes, destination: str = "topsort", group_id: str = "") -> None:
         """Letters as if the live connector had written them, spread over the topic's partitions."""
         for partition in range(3):
             write(
@@ -98,6 +98,7 @@ class Shop:
                             failed_at_ms=offset,
                             value=self.body(value),
                             destination=destination,
+                            group_id=group_id or self.group_id,
                         ),
                         partition=partition,
                     )

@@ -253,6 +253,7 @@ async def test_a_ticket_is_written_and_read_back(
         reason="http_409",
         destination="promoted",
         failed_at="1970-01-01T00:00:00.000Z",
+        group_id="group",
         message="http_409: no",
         event_id="e",
         event_type="click",

@@ -214,11 +214,13 @@ def test_another_destinations_letters_are_not_ours_to_send(
     shop = aside(mock_broker, unique, tmp_path)
     with shop.vendor:
         shop.write_letters(click(1), destination="promoted")
+        shop.write_letters(click(2), group_id="another-account")
         ended = shop.run("dlq", "replay", "--other-settings")
         assert ended.code == 0
         assert ended.out.splitlines() == [
             "nothing to replay",
             "held back 1: of another destination (promoted)",
+            "held back 1: of another connector (another-account)",
         ]
         assert shop.accepted() == {}
 

@@ -132,6 +132,7 @@ def test_json_is_a_line_a_record(config: str) -> None:
         "reason": "vendor_rejected",
         "message": "vendor_rejected: items.0: \x1b[31mno price",
         "destination": "topsort",
+        "group_id": "connector",
         "event_id": "e-1",
         "event_type": "click",
         "failed_at": rfc3339(2 * DAY_MS),
@@ -159,6 +160,23 @@ def test_what_is_not_ours_is_told(kafka: EmbeddedKafka, tmp_path: Path) -> None:
     ended = connector("dlq", "list", "-c", file_of(tmp_path, kafka.bootstrap, "shared"))
     assert records(ended) == ["orders:3:42"]
     assert ended.err.splitlines() == ["1 open, 0 resolved", "1 records of the topic are not the connector's"]
+
+
+def test_two_connectors_may_share_a_topic(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    """One record that neither could deliver is two cases, and it is said whose each is; the one that asks
+    sees its own first."""
+    kafka.create_topic("both", 1)
+    record = Coordinate("orders", 0, 1)
+    theirs = letter(record, destination="moloco", group_id="other", failed_at_ms=1)
+    write(kafka.bootstrap, "both", [theirs, letter(record, failed_at_ms=2)])
+    config = file_of(tmp_path, kafka.bootstrap, "both")
+    lines = connector("dlq", "list", "-c", config).out.splitlines()
+    assert ["moloco (other)" in line for line in lines] == [False, True, False]
+    assert ["topsort (connector)" in line for line in lines] == [False, False, True]
+    shown = rows(connector("dlq", "show", "-c", config, str(record)))
+    assert shown["destination"] == "topsort, by connector"
+    shown = rows(connector("dlq", "show", "-c", config, "both:0:0"))
+    assert shown["destination"] == "moloco, by other"
 
 
 def test_a_topic_that_is_not_there_is_told(kafka: EmbeddedKafka, tmp_path: Path) -> None:
@@ -190,7 +208,7 @@ def test_one_letter_is_shown_in_full(config: str, where: str) -> None:
         "state": "open",
         "reason": "vendor_rejected",
         "why": r"vendor_rejected: items.0: \x1b[31mno price",
-        "destination": "topsort",
+        "destination": "topsort, by connector",
         "event": "click e-1",
         "failed at": rfc3339(2 * DAY_MS),
         "attempts": "3",

@@ -119,6 +119,21 @@ def test_a_marker_of_one_record_resolves_no_other() -> None:
     assert only(cases).state == "open"
 
 
+def test_what_two_connectors_could_not_deliver_is_two_cases() -> None:
+    """A marker of the one resolves nothing of the other's: it was delivered to one vendor only."""
+    cases = Cases()
+    cases.add(SPOT, 5, True, headers())
+    cases.add(Spot(0, 8), 5, True, letter(RECORD, destination="moloco").headers)
+    cases.add(Spot(0, 9), 5, True, letter(RECORD, group_id="another").headers)
+    cases.add(Spot(0, 10), 6, False, marked(SPOT))
+    states = {(case.letter.destination, case.letter.group_id): case.state for case in cases.all()}
+    assert states == {
+        ("topsort", "connector"): "resolved",
+        ("moloco", "connector"): "open",
+        ("topsort", "another"): "open",
+    }
+
+
 def test_a_letter_without_value_is_no_marker_whatever_its_source_said() -> None:
     """A header of the record itself may have any name; the value may have been too large for the topic."""
     cases = Cases()
