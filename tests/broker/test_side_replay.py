@@ -150,7 +150,7 @@ def test_stopped_in_the_middle_it_says_where_to_go_on(
     mock_broker: MockBroker, unique: Unique, tmp_path: Path
 ) -> None:
     """What is under way is finished; what follows is named, and the next run misses and repeats nothing."""
-    shop = Shop(mock_broker, unique, tmp_path, latency_s=0.05)
+    shop = Shop(mock_broker, unique, tmp_path, latency_s=0.1)
     with shop.vendor:
         shop.write(*(click(n) for n in range(400)))
         file = tmp_path / "side.yaml"
