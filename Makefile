@@ -9,7 +9,8 @@ CODE := connector tests bench
 SEED ?=
 ARGS ?=
 NAME ?=
-IMAGE ?= commerce-connector:$(shell sed -nE 's/^__version__ = "(.*)"/\1/p' connector/__init__.py)
+VERSION = $(shell sed -nE 's/^__version__ = "(.*)"/\1/p' connector/__init__.py)
+IMAGE ?= commerce-connector:$(VERSION)
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
@@ -56,7 +57,7 @@ helm-update: $(READY) ## the chart's schema and table of values, made anew from 
 
 image: ## the container image, by docker, podman or buildah, whichever is here (IMAGE=registry/name:tag)
 	@engine=$$(command -v docker || command -v podman || command -v buildah) || { echo 'needs docker, podman or buildah; make image-check builds without' >&2; exit 1; }; \
-	$$engine build --build-arg VERSION=$(lastword $(subst :, ,$(IMAGE))) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) --tag $(IMAGE) .
+	$$engine build --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) --tag $(IMAGE) .
 
 image-check: $(DEPLOY) ## the image linted, built without an engine, and run as a pod would be (needs root on Debian)
 	$(BIN)/pytest tests/image $(ARGS)

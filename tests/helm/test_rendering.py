@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 import yaml
 
 from connector.ops.metrics import METRICS
@@ -17,6 +18,7 @@ from tests.helm.tools import Helm
 
 FULL = CHART / "ci" / "full-values.yaml"
 MOUNTED = "/etc/connector/secrets"
+CERTIFICATE = trustme.CA().cert_pem.bytes().decode()
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def loaded(config: Thing, tmp_path: Path) -> Settings:
     text = json.dumps(config).replace(MOUNTED, str(tmp_path))
     for line in text.split('"'):
         if line.startswith(str(tmp_path)):
-            Path(line).write_text("user:password")
+            Path(line).write_text(CERTIFICATE if line.endswith("ca.pem") else "user:password")
     return from_mapping(json.loads(text))
 
 
