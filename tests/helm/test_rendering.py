@@ -142,6 +142,13 @@ def test_secrets_are_mounted_as_files_each_by_its_own_destination(full: Rendered
     assert not full.all("Secret")
 
 
+def test_secrets_are_readable_without_a_group_too(helm: Helm) -> None:
+    """Where a platform chooses the user and `fsGroup` is taken away, the files belong to root."""
+    pod = template(helm, values=least(podSecurityContext={"fsGroup": None})).pod()
+    (secrets,) = (volume for volume in pod["volumes"] if volume["name"] == "secrets")
+    assert secrets["projected"]["defaultMode"] == 0o444
+
+
 # ── the pod ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -210,10 +217,19 @@ def test_pods_are_not_replaced_for_a_new_chart_alone(full: Rendered) -> None:
 
 
 def test_a_single_pod_has_no_budget_and_no_spreading(helm: Helm) -> None:
-    """A budget would keep its node from being drained for ever."""
+    """There is nothing to protect and nothing to spread."""
     rendered = template(helm, CHART / "ci" / "one-replica-values.yaml")
     assert not rendered.all("PodDisruptionBudget")
     assert "topologySpreadConstraints" not in rendered.pod()
+
+
+@pytest.mark.parametrize(("least_pods", "budgets"), [(1, 0), (2, 1)])
+def test_with_autoscaling_the_least_number_of_pods_counts(helm: Helm, least_pods: int, budgets: int) -> None:
+    """Not the number that stands in `replicas`."""
+    scaling = {"enabled": True, "prometheusAddress": "http://p", "minReplicas": least_pods}
+    rendered = template(helm, values=least(autoscaling=scaling, replicas=3 - least_pods))
+    assert len(rendered.all("PodDisruptionBudget")) == budgets
+    assert ("topologySpreadConstraints" in rendered.pod()) == bool(budgets)
 
 
 def test_several_pods_have_both_and_only_their_own_count(full: Rendered) -> None:
@@ -252,6 +268,8 @@ def test_autoscaling_owns_the_number_of_pods(full: Rendered) -> None:
     scaled = full.one("ScaledObject", "promoted")["spec"]
     assert scaled["scaleTargetRef"]["name"] == full.one("Deployment", "promoted")["metadata"]["name"]
     assert (scaled["minReplicaCount"], scaled["maxReplicaCount"]) == (3, 12)
+    assert scaled["fallback"]["replicas"] == 4
+    assert full.one("ScaledObject", "topsort")["spec"]["fallback"]["replicas"] == 12
     (trigger,) = scaled["triggers"]
     assert trigger["metadata"]["threshold"] == "1000000"
     assert trigger["metadata"]["query"] == (

@@ -66,7 +66,8 @@ volumes:
   # Whole folders, no subPath: so what is rotated in a Secret arrives in the running pod.
   - name: secrets
     projected:
-      defaultMode: 0440
+      # For the group that fsGroup gives the files to; without it they belong to root.
+      defaultMode: {{ ternary "0440" "0444" (not (empty (dig "fsGroup" "" ($entry.podSecurityContext | default dict)))) }}
       sources:
         {{- range $path, $reference := $entry.secrets }}
         {{- if $reference }}
