@@ -112,10 +112,12 @@ def test_another_configuration_makes_other_pods_and_nothing_else_does(helm: Helm
     assert checksum(two, "topsort") == checksum(overlaid(two, {"replicas": 5}), "topsort")
 
 
-def test_an_entry_that_is_off_leaves_nothing(helm: Helm) -> None:
-    """Not even its configuration."""
-    rendered = template(helm, values=least(destinations={"promoted": {**PROMOTED, "enabled": False}}))
+@pytest.mark.parametrize("off", [{**PROMOTED, "enabled": False}, None], ids=["off", "null"])
+def test_an_entry_that_is_off_leaves_nothing(each_helm: Helm, off: Thing | None) -> None:
+    """Not even its configuration; null is how a second file of values takes an entry of the first away."""
+    rendered = template(each_helm, values=least(destinations={"promoted": off}))
     assert "promoted" not in rendered.text
+    assert len(rendered.all("Deployment")) == 1
 
 
 # ── secrets ──────────────────────────────────────────────────────────────────────────────────────

@@ -188,7 +188,7 @@ def values_schema() -> Schema:
         "title": "Values of commerce-connector",
         **shape(_described(root)),
         "definitions": {
-            "destination": {**entry, "allOf": choices},
+            "destination": {**entry, "type": ["object", "null"], "allOf": choices},
             "secrets": _secrets(),
             "secretReference": {
                 "description": "Where it is: a key of a Secret, or of a ConfigMap for what is no secret.",

@@ -34,7 +34,7 @@ One destination's values: what all share, and over it what its entry says.
 {{- define "commerce-connector.keys" -}}
 {{- $keys := list -}}
 {{- range $key, $entry := .Values.destinations -}}
-{{- if dig "enabled" true $entry -}}
+{{- if and $entry (dig "enabled" true $entry) -}}
 {{- $keys = append $keys $key -}}
 {{- end -}}
 {{- end -}}
