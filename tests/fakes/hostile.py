@@ -49,13 +49,13 @@ def answer(status: int = 200, body: bytes = b"", headers: dict[str, str] | None 
     return behave
 
 
-def raw(text: bytes) -> Behaviour:
-    """These bytes and an orderly close."""
+def raw(text: bytes, *, stays_open: bool = False) -> Behaviour:
+    """These bytes, and an orderly close or nothing more."""
 
     async def behave(writer: asyncio.StreamWriter) -> bool:
         writer.write(text)
         await writer.drain()
-        return False
+        return stays_open
 
     return behave
 
@@ -133,6 +133,8 @@ class HostileServer:
     otherwise: Behaviour = field(default_factory=answer)
     seen: list[Seen] = field(default_factory=list)
     connections: int = 0
+    ended: int = 0
+    """Connections that are over."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
@@ -147,6 +149,7 @@ class HostileServer:
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the client went away, which some tests want
         finally:
+            self.ended += 1
             writer.close()
 
 
