@@ -11,7 +11,7 @@ class Secret:
     """A credential given in the configuration, or in a file that is read again when it changes.
 
     Mounted secrets are replaced while a process runs; `read` follows, at the price of a `stat`. While the
-    file is briefly gone or empty, the last value stays.
+    file is briefly gone or empty, or holds what no header can carry, the last value stays.
     """
 
     def __init__(self, value: str | None = None, file: Path | None = None) -> None:
@@ -42,6 +42,8 @@ class Secret:
         value = file.read_text("utf-8").strip()
         if not value:
             raise ValueError("the file is empty")
+        if self._value is not None and not value.isprintable():  # at the start it is a problem with a hint
+            raise ValueError("the file holds more than one line, or control characters")
         self._value = value
         self._seen = seen
 

@@ -41,6 +41,19 @@ def test_a_secret_file_is_followed(tmp_path: Path) -> None:
     assert "second" not in repr(secret)
 
 
+@pytest.mark.parametrize("content", ["two\nlines", "a\0b", "-----BEGIN KEY-----\r\nMIIB"])
+def test_what_can_be_no_key_does_not_replace_one(content: str, tmp_path: Path) -> None:
+    """No header can carry it. The process goes on with the last one, and halts if the vendor refuses that."""
+    file = tmp_path / "key"
+    file.write_text("first\n")
+    secret = Secret(file=file)
+    assert secret.read() == "first"
+    file.write_text(content)
+    assert secret.read() == "first"
+    file.write_text("second")
+    assert secret.read() == "second"
+
+
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xff", b"a b\x7fc"])
 def test_a_secret_file_without_a_usable_key_is_a_problem(content: bytes, tmp_path: Path) -> None:
     """Better at the start than as a 401 later."""
