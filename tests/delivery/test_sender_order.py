@@ -174,6 +174,22 @@ def test_what_was_broken_off_waits_before_it_leaves_again() -> None:
     run(main())
 
 
+def test_a_half_that_is_broken_off_lets_the_other_go() -> None:
+    """They share a key, so the second waits for the first, of which nothing is ours any more."""
+
+    async def main() -> None:
+        gone = Lease("orders", 7, 1)
+        rig = Rig(lambda ids: OK if len(ids) == 1 else Response(400), latency_s=1.0, keyed=True)
+        rig.sender.submit([item("theirs", key="a", lease=gone), item("ours", key="a")])
+        await soon(lambda: rig.wire.in_flight == 1 and rig.wire.sent[-1][1] == ["theirs"])
+        gone.live = False
+        rig.sender.fenced()
+        await rig.until_settled(1, within_s=5)
+        assert rig.outcomes.delivered_ids == ["ours"]
+
+    run(main())
+
+
 @pytest.mark.parametrize("asks_first", [True, False])
 def test_a_trial_that_is_broken_off_says_nothing_about_the_vendor(asks_first: bool) -> None:
     """The breaker waits as long as before this one, and no longer: nobody failed. Where the vendor was asked

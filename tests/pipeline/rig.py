@@ -176,6 +176,10 @@ def ok(ids: list[str]) -> Response:
     return Response(200)
 
 
+KEYS = 3
+"""Where records have keys they share so many, also across partitions, in turn."""
+
+
 class Rig:
     """A pipeline with all its neighbours, as `async with Rig() as rig`.
 
@@ -240,6 +244,7 @@ class Rig:
             random=Random(1),
         )
         self.pipeline.connect(self.sender, cast("PollThread", self.kafka))
+        self._keyed = keyed
         self._next: dict[Lease, int] = {}
         self._epoch = 0
         self._loop = asyncio.get_running_loop()
@@ -288,7 +293,9 @@ class Rig:
         """The next records of a partition."""
         found = []
         for value in values:
-            found.append(Record(lease, self._next[lease], self.now_ms(), None, value, ()))
+            offset = self._next[lease]
+            key = b"%d" % (offset % KEYS) if self._keyed else None
+            found.append(Record(lease, offset, self.now_ms(), key, value, ()))
             self._next[lease] += 1
         return found
 

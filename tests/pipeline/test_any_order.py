@@ -18,9 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from connector.kafka.budget import Budget
 from connector.kafka.dead_letter import parse
 from connector.model.record import Lease
-from connector.vendors.contract import Response
+from connector.vendors.contract import Request, Response
 from tests.delivery.virtual_time import VirtualLoop
-from tests.pipeline.rig import Rig, event_id, framed, in_json, item_ids
+from tests.pipeline.rig import KEYS, Rig, event_id, framed, in_json, item_ids
 
 PARTITIONS = 3
 KINDS = (
@@ -35,6 +35,9 @@ KINDS = (
     "unknown",
     "also_unknown",
 )
+SECONDS = st.sampled_from([0.0, 0.06, 0.2, 0.4, 3.0, 40.0])
+"""Nothing, until a batch leaves, while its request is open, until it is answered, for a retry, for a halt."""
+KIND_LISTS = st.lists(st.sampled_from(KINDS), min_size=1, max_size=6)
 SCHEMA_IDS = {"unknown": 7, "also_unknown": 8}
 DEAD = ("poison", "refuse", "raise", "garbage")
 SKIPPED = ("skip", "tombstone")
@@ -81,6 +84,8 @@ class AnyOrder(RuleBasedStateMachine):
         self.vendor = 200
         self.accepted: set[str] = set()
         self.poison: set[str] = set()
+        self.keys: dict[str, int] = {}
+        self.open_keys: set[int] = set()
 
     def _answer(self, ids: list[str]) -> Response:
         if self.vendor != 200:
@@ -101,13 +106,37 @@ class AnyOrder(RuleBasedStateMachine):
 
     # ── what may happen ──────────────────────────────────────────────────────────────────────────
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(
+        keyed=st.booleans(),
+        backlog=st.lists(KIND_LISTS, min_size=PARTITIONS, max_size=PARTITIONS),
+        seconds=SECONDS,
+    )
+    def begin(self, keyed: bool, backlog: list[list[str]], seconds: float) -> None:
+        """Every partition has records from the start: left to chance, nine of ten stories have none."""
+
         async def start() -> Rig:
-            rig = Rig(self._answer, budget=Budget(20_000, 0.5, 8), latency_s=0.3, drain_timeout_s=5)
+            budget = Budget(20_000, 0.5, 8)
+            rig = Rig(self._answer, budget=budget, latency_s=0.3, drain_timeout_s=5, keyed=keyed)
+            self.send = rig.wire.send
+            if keyed:
+                rig.wire.send = self._send_alone  # type: ignore[method-assign]  # to watch it
             return await rig.__aenter__()
 
         self.rig = self.runner.run(start())
+        for number, kinds in enumerate(backlog):
+            self.assign(number)
+            self._write(number, kinds)
+        self._wait(seconds)
+
+    async def _send_alone(self, request: Request) -> Response:
+        """With keys, no two requests of one are open."""
+        keys = {self.keys[each] for each in request.body.decode().split(",")}
+        assert self.open_keys.isdisjoint(keys), "two requests of one key"
+        self.open_keys |= keys
+        try:
+            return await self.send(request)
+        finally:
+            self.open_keys -= keys
 
     @rule(number=st.integers(0, PARTITIONS - 1))
     def assign(self, number: int) -> None:
@@ -117,21 +146,27 @@ class AnyOrder(RuleBasedStateMachine):
         self.held[number] = lease = self._call(self.rig.assign, number, start)
         self.fetched[lease] = start
 
-    @precondition(lambda self: self.held)
-    @rule(data=st.data(), kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=6))
-    def poll(self, data: st.DataObject, kinds: list[str]) -> None:
-        lease = self.held[data.draw(st.sampled_from(sorted(self.held)))]
-        log = self.log[lease.partition]
+    @rule(number=st.integers(0, PARTITIONS - 1), kinds=KIND_LISTS, seconds=SECONDS)
+    def poll(self, number: int, kinds: list[str], seconds: float) -> None:
+        self._write(number, kinds)
+        self._wait(seconds)
+
+    def _write(self, number: int, kinds: list[str]) -> None:
+        """More records in Kafka; whoever has the partition polls them."""
+        log = self.log[number]
         for kind in kinds:
             self.numbers += 1
             log.append(Logged(self.numbers, kind))
+            self.keys.update(dict.fromkeys(log[-1].ids, (len(log) - 1) % KEYS))
             if kind == "poison":
                 self.poison.update(log[-1].ids)
-        self._fetch(lease)
+        if number in self.held:
+            self._fetch(self.held[number])
 
-    @rule(status=st.sampled_from([200, 200, 503, 429, 401]))
-    def vendor_changes(self, status: int) -> None:
+    @rule(status=st.sampled_from([200, 200, 503, 429, 401]), seconds=SECONDS)
+    def vendor_changes(self, status: int, seconds: float) -> None:
         self.vendor = status
+        self._wait(seconds)
 
     @rule(takes=st.booleans())
     def dead_letter_topic_changes(self, takes: bool) -> None:
@@ -143,15 +178,16 @@ class AnyOrder(RuleBasedStateMachine):
     def registry_answers(self, kind: str) -> None:
         self.rig.schemas.register(SCHEMA_IDS[kind])
 
-    @rule(seconds=st.sampled_from([0.0, 0.06, 0.4, 3.0, 40.0]))
+    @rule(seconds=SECONDS)
     def time_passes(self, seconds: float) -> None:
         self._wait(seconds)
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data())
-    def revoke(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), seconds=SECONDS)
+    def revoke(self, data: st.DataObject, seconds: float) -> None:
         lease = self.held.pop(data.draw(st.sampled_from(sorted(self.held))))
         self.given_back[lease] = self._call(self.rig.revoke, lease)
+        self._wait(seconds)
 
     @rule(gives_up=st.booleans())
     def poll_thread_goes_on(self, gives_up: bool) -> None:
@@ -256,6 +292,6 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 AnyOrder.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=200, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestAnyOrder = AnyOrder.TestCase
