@@ -6,13 +6,13 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from connector.cli.common import FAILED, command
 from connector.cli.lines import output, read_lines
@@ -22,7 +22,10 @@ from connector.codec.json_form import JsonReader
 from connector.codec.times import epoch_ms
 from connector.delivery.batcher import NEVER, Batcher
 from connector.settings import ConfigurationError, Problem, read
+from connector.settings.load import Given
 from connector.settings.model import ENV_DELIMITER, ENV_PREFIX, PURPOSES, DeliverySettings
+from connector.settings.problem import NO_SECTION
+from connector.vendors import DESTINATIONS
 from connector.vendors.contract import Destination, Mapped, MapResult, Refused, Skipped
 
 REFUSALS_SHOWN = 20
@@ -68,8 +71,8 @@ def map_command(
       connector sample --count 100 | connector map --destination topsort --option currency=EUR
     """
     kind = destination_named(destination)
-    options, consent = _from_config(config)
-    mapper = _Mapper(kind(options_of(kind, options, read_pairs(kind, option)), consent), _clock(now))
+    options, consent = _configured(kind, config, read_pairs(kind, option))
+    mapper = _Mapper(kind(options, consent), _clock(now))
     with output():
         write = _Each(mapper.destination) if each else _Batched(mapper.destination)
         for number, line in read_lines(events):
@@ -175,31 +178,45 @@ class _Each:
 # ── what was given ───────────────────────────────────────────────────────────────────────────────
 
 
-def _from_config(path: Path | None) -> tuple[dict[str, Any], list[str] | None]:
-    """A file's options and consent, the environment's over them; the rest of the file may be missing."""
-    if path is None:
-        return {}, None
-    raw, problems = read(path, os.environ)
-    ours = [problem for problem in problems if problem.path.upper().startswith(_VARIABLES)]
-    destination, delivery = raw.get("destination"), raw.get("delivery")
+def _configured(
+    kind: type[Destination], config: Path | None, pairs: Mapping[str, Any]
+) -> tuple[BaseModel, list[str] | None]:
+    """The options and consent of a file, the environment's over them and `--option` over both; the rest of
+    the file may be missing. Raises ConfigurationError with all that is wrong in them."""
+    given = read(config, os.environ) if config is not None else Given({}, [])
+    problems = [problem for problem in given.problems if _concerns_mapping(problem.path)]
+    destination, delivery = given.raw.get("destination"), given.raw.get("delivery")
+    for section, found in ("destination", destination), ("delivery", delivery):
+        if not isinstance(found, dict | None):
+            problems.append(Problem(section, NO_SECTION))
     options = destination.get("options") if isinstance(destination, dict) else None
-    if options is not None and not isinstance(options, dict):
-        ours.append(Problem("destination.options", "must be a section of keys and values"))
+    if not isinstance(options, dict | None):
+        problems.append(Problem("destination.options", NO_SECTION))
+        options = None
+    typed: BaseModel | None = None
+    try:
+        typed = options_of(kind, options or {}, dict(pairs))
+    except ConfigurationError as error:
+        problems += error.problems
+        named = destination.get("name") if isinstance(destination, dict) else None
+        if options and named in DESTINATIONS and named != kind.name:
+            problems.append(Problem("destination.name", f"is not {kind.name}, so its options do not fit"))
     try:
         consent = DeliverySettings(
             consent=delivery.get("consent") if isinstance(delivery, dict) else None
         ).consent
     except ValidationError:
-        ours.append(Problem("delivery.consent", f"must be a list of {', '.join(PURPOSES)}"))
-    if ours:
-        raise ConfigurationError(ours)
-    return options or {}, consent
+        problems.append(Problem("delivery.consent", f"must be a list of {', '.join(PURPOSES)}"))
+    if problems or typed is None:
+        replaced = {f"destination.options.{name}" for name in pairs}
+        variables = {path: name for path, name in given.variables.items() if path not in replaced}
+        raise ConfigurationError(given._replace(variables=variables).traced(problems))
+    return typed, consent
 
 
-_VARIABLES = (
-    f"{ENV_PREFIX}DESTINATION{ENV_DELIMITER}OPTIONS",
-    f"{ENV_PREFIX}DELIVERY{ENV_DELIMITER}CONSENT",
-)
+def _concerns_mapping(variable: str) -> bool:
+    plain = variable.upper().replace(ENV_DELIMITER, "_")
+    return plain.startswith((f"{ENV_PREFIX}DESTINATION_OPTIONS", f"{ENV_PREFIX}DELIVERY_CONSENT"))
 
 
 def _clock(now: str | None) -> Callable[[], int]:

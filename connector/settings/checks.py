@@ -145,7 +145,8 @@ def properties_usable(settings: Settings) -> Problems:
             if name.removesuffix(FILE_SUFFIX) in given:
                 other = name.removesuffix(FILE_SUFFIX)
                 yield Problem(path, f"is given beside {other}", "give one of the two")
-            yield from _readable(path, Path(value))
+            else:
+                yield from _readable(path, Path(value))
 
 
 def properties_agree(settings: Settings) -> Problems:

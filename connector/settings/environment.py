@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
 from pydantic_settings.sources.utils import parse_env_vars
 
-from connector.settings.model import ENV_DELIMITER, ENV_PREFIX, Settings
+from connector.settings.model import ENV_DELIMITER, ENV_PREFIX, Settings, paths
 from connector.settings.nested import Raw
 from connector.settings.problem import Problem, did_you_mean
 
@@ -19,6 +20,22 @@ _VARIABLE = re.compile(rf"{ENV_PREFIX}(?P<section>[A-Z0-9_]*?[A-Z0-9]){ENV_DELIM
 def is_ours(name: str) -> bool:
     """True for a variable that means a setting."""
     return _VARIABLE.fullmatch(name) is not None
+
+
+def meant(name: str, value: str) -> str | None:
+    """The variable that was meant by one with too few underscores. What Kubernetes sets for a Service may be
+    called the same; its values tell."""
+    if value.startswith(("tcp://", "udp://", "sctp://")):
+        return None
+    return _mistaken().get(name.upper())
+
+
+@cache
+def _mistaken() -> Mapping[str, str]:
+    def variable(path: str, delimiter: str) -> str:
+        return ENV_PREFIX + path.replace(".", delimiter).upper()
+
+    return {variable(path, "_"): variable(path, ENV_DELIMITER) for path in paths()}
 
 
 class _OneVariable(EnvSettingsSource):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
+from msgspec.structs import replace
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from connector.settings.checks import RULES, destinations, ordering_fits, url_given
-from connector.settings.environment import is_ours, read_variable
+from connector.settings.environment import is_ours, meant, read_variable
 from connector.settings.model import FILE_SUFFIX, Settings
-from connector.settings.nested import Path_, Raw, has, merged, nested, without
-from connector.settings.problem import ConfigurationError, Problem
+from connector.settings.nested import Path_, Raw, has, leaves, merged, nested, without
+from connector.settings.problem import NO_SECTION, ConfigurationError, Problem
 from connector.settings.secret import Secret
 from connector.settings.words import translated
 from connector.settings.yaml_file import read_file
@@ -28,27 +29,58 @@ _STAND_INS: dict[Path_, Any] = {
 }
 
 
+class Given(NamedTuple):
+    """File and environment merged, not judged yet; what could not be read; and which settings come from
+    which variable."""
+
+    raw: Raw
+    problems: list[Problem]
+    variables: Mapping[str, str] = {}
+
+    def traced(self, problems: Iterable[Problem]) -> list[Problem]:
+        """The problems, each with the variable that its value comes from."""
+        return [replace(problem, variable=self._variable_of(problem.path)) for problem in problems]
+
+    def _variable_of(self, path: str) -> str:
+        around = [each for each in self.variables if f"{path}.".startswith(f"{each}.")]
+        return self.variables[max(around, key=len)] if around else ""
+
+
 def load(path: Path | None, env: Mapping[str, str]) -> Settings:
     """The settings of a file and the environment, the latter winning. Raises ConfigurationError."""
-    return _checked(*read(path, env))
+    return _checked(read(path, env))
 
 
 def from_mapping(raw: Mapping[str, Any]) -> Settings:
     """The settings of a mapping shaped like the file. Raises ConfigurationError."""
-    return _checked(dict(raw), [])
+    return _checked(Given(dict(raw), []))
 
 
-def read(path: Path | None, env: Mapping[str, str]) -> tuple[Raw, list[Problem]]:
-    """File and environment merged, not judged yet, and the variables that could not be read.
+def read(path: Path | None, env: Mapping[str, str]) -> Given:
+    """What the file and the environment give.
 
     Raises ConfigurationError when the file can't be read: nothing else could be said about it.
     """
     problems: list[Problem] = []
+    variables: dict[str, str] = {}
     raw = read_file(path) if path is not None else {}
     for name in sorted(env):
         if is_ours(name):
-            raw = merged(raw, read_variable(name, env[name], problems))
-    return raw, problems
+            found = read_variable(name, env[name], problems)
+            problems += _hidden(raw, found)
+            raw = merged(raw, found)
+            variables |= dict.fromkeys(leaves(found), name)
+        elif right := meant(name, env[name]):
+            hint = f"did you mean {right}? There are two _ before every key"
+            problems.append(Problem(name, "is not read", hint))
+    return Given(raw, problems, variables)
+
+
+def _hidden(raw: Raw, found: Raw) -> Iterator[Problem]:
+    """What is wrong in the file and no longer seen once a variable lies over it."""
+    for section in found:
+        if not isinstance(raw.get(section), dict | None):
+            yield Problem(section, NO_SECTION)
 
 
 def typed_options(destination: str, options: Mapping[str, Any]) -> BaseModel:
@@ -97,8 +129,9 @@ def _with_secrets_read(options: Mapping[str, Any], model: type[BaseModel]) -> tu
 # ── judging ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _checked(raw: Raw, problems: list[Problem]) -> Settings:
-    settings, wrong = _by_field(raw, problems)
+def _checked(given: Given) -> Settings:
+    problems = given.problems
+    settings, wrong = _by_field(given.raw, problems)
     named = {problem.path for problem in problems}
     for rule, needs in RULES:
         if not _among(wrong, needs):
@@ -106,7 +139,7 @@ def _checked(raw: Raw, problems: list[Problem]) -> Settings:
     if settings.destination.name in destinations():
         problems += _for_its_destination(settings, wrong)
     if problems:
-        raise ConfigurationError(problems)
+        raise ConfigurationError(given.traced(problems))
     return settings
 
 

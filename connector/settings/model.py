@@ -6,10 +6,20 @@ What one value must be stands at its field; what must hold between several is in
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, SecretStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SecretStr,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from connector.settings.problem import did_you_mean, wrong
@@ -121,6 +131,12 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _empty(cls, given: object) -> object:
+        """A section whose keys are all commented out is null in YAML, and means its defaults."""
+        return {} if given is None else given
+
 
 class DestinationSettings(Section):
     """Where events go."""
@@ -193,7 +209,7 @@ class SourceSettings(Section):
     properties: dict[str, Property] = setting(
         ...,
         "librdkafka properties, `bootstrap.servers` first. A name that ends in `_file` names a file that "
-        "holds the value. Some are refused; see below.",
+        "holds the value. Some are refused: `connector config reference` says which, and why.",
     )
     schema_registry: SchemaRegistrySettings = setting(
         SchemaRegistrySettings(), "Where Avro schemas are looked up."
@@ -354,3 +370,13 @@ class Settings(BaseSettings):
 def is_secret_property(name: str) -> bool:
     """True for a librdkafka property whose value nobody may see."""
     return _SECRET_PROPERTY.search(name) is not None and not name.endswith((FILE_SUFFIX, ".location"))
+
+
+def paths(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    """The dotted path of every setting that is not a section."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from paths(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name

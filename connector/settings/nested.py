@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 Raw = dict[str, Any]
@@ -24,6 +24,15 @@ def nested(path: Path_, value: Any) -> Raw:
         value = {step: value}
     result: Raw = value
     return result
+
+
+def leaves(raw: Raw, prefix: str = "") -> Iterator[str]:
+    """The dotted path of everything that is not a mapping, or an empty one."""
+    for key, value in raw.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
 
 
 def has(raw: Raw, path: Path_) -> bool:

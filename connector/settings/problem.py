@@ -12,16 +12,21 @@ from difflib import get_close_matches
 import msgspec
 from pydantic_core import PydanticCustomError
 
+NO_SECTION = "must be a section of keys and values"
+
 
 class Problem(msgspec.Struct, frozen=True):
-    """One thing to change: where, what is wrong, and what would be right."""
+    """One thing to change: where, what is wrong, what would be right, and the environment variable that the
+    value comes from, if it does."""
 
     path: str
     what: str
     hint: str = ""
+    variable: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.what}" + (f" ({self.hint})" if self.hint else "")
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.path}: {self.what}{hint}" + (f"; from {self.variable}" if self.variable else "")
 
 
 class ConfigurationError(Exception):

@@ -87,8 +87,11 @@ _HEAD = """\
 
 One YAML file, given with `-c`. Every key is also an environment variable, which wins over the file:
 `CONNECTOR_<SECTION>__<KEY>`, for example `CONNECTOR_DESTINATION__API_KEY`. Lists and maps are written as JSON
-(`CONNECTOR_SOURCE__TOPICS='["orders"]'`), `null` is null. Unknown keys are errors, and all errors are
-reported at once. A key that ends in `_file` names a file that holds the value.
+(`CONNECTOR_SOURCE__TOPICS='["orders"]'`), `null` is null. A key that ends in `_file` names a file that holds
+the value. A section without keys means its defaults.
+
+Unknown keys are errors, and so are variables with one `_` too few. All errors are reported at once, each with
+its path, a hint, and the variable that the value comes from; the exit code is 2.
 
 `connector config example` prints a file with every setting, `connector config schema` a JSON Schema for
 editors, and `connector check -c FILE` tries a configuration out.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pydantic import BaseModel, ValidationError
@@ -9,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from connector.settings.nested import Path_
-from connector.settings.problem import Problem, did_you_mean, number
+from connector.settings.problem import NO_SECTION, Problem, did_you_mean, number
 
 
 def translated(error: ValidationError, model: type[BaseModel], prefix: Path_ = ()) -> Iterator[Problem]:
@@ -45,8 +46,8 @@ def _words(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
         case "bool_type" | "bool_parsing":
             return "must be true or false", ""
         case "dict_type" | "model_type" | "model_attributes_type":
-            return "must be a section of keys and values", ""
-        case "list_type":
+            return NO_SECTION, ""
+        case "list_type" | "tuple_type":
             return "must be a list", 'for example ["a", "b"]'
         case "greater_than":
             return f"must be above {number(context['gt'])}", _purpose(detail["loc"], model)
@@ -68,7 +69,8 @@ def _purpose(location: Path_, model: type[BaseModel]) -> str:
         return ""
     extra = field.json_schema_extra
     unit = f"in {extra['unit']}: " if isinstance(extra, dict) and "unit" in extra else ""
-    return unit + (field.description or "")
+    first_sentence, *_ = re.split(r"(?<=\.)\s", field.description or "", maxsplit=1)
+    return unit + first_sentence
 
 
 def _model_at(model: type[BaseModel], location: Path_) -> type[BaseModel] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar
@@ -55,16 +55,6 @@ def problems(raw: Mapping[str, Any], env: Mapping[str, str] | None = None) -> li
 def only_problem(raw: Mapping[str, Any]) -> Problem:
     (problem,) = problems(raw)
     return problem
-
-
-def leaves(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
-    """The path of every setting that is not a section."""
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from leaves(kind, f"{prefix}{name}.")
-        else:
-            yield prefix + name
 
 
 def at(settings: Settings, path: str) -> object:

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from connector.settings import from_mapping, load
-from tests.settings.configurations import KEY, MINIMAL, at, leaves, problems, with_
+from connector.settings.model import paths
+from tests.settings.configurations import KEY, MINIMAL, at, problems, with_
 
 
 def test_a_minimal_file_loads_with_the_promised_defaults(tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ FROM_ENV: dict[str, tuple[str, object]] = {
 
 def test_the_table_of_variables_names_every_setting_but_the_refused_one() -> None:
     """A new setting must be added to the table below, so that its variable is tried too."""
-    assert set(leaves()) - set(FROM_ENV) == {"source.schema_registry.cache_dir"}
+    assert set(paths()) - set(FROM_ENV) == {"source.schema_registry.cache_dir"}
 
 
 @pytest.mark.parametrize("path", FROM_ENV)
@@ -149,3 +150,14 @@ def test_the_process_environment_is_read_by_nobody_but_load(monkeypatch: pytest.
     """A mapping is checked as it is; only `load` looks at the variables that it is given."""
     monkeypatch.setitem(os.environ, "CONNECTOR_HTTP__PORT", "1")
     assert from_mapping(MINIMAL).http.port == 8080
+
+
+@pytest.mark.parametrize("section", ["delivery", "limits", "http", "logging", "dead_letter"])
+def test_a_section_whose_keys_are_all_commented_out_means_its_defaults(section: str) -> None:
+    """YAML reads null there. In one that must be given, its keys are what is missing."""
+    assert getattr(from_mapping(MINIMAL | {section: None}), section) == getattr(
+        from_mapping(MINIMAL), section
+    )
+    assert from_mapping(with_("source.schema_registry", None)).source.schema_registry.url is None
+    missing = {problem.path for problem in problems(MINIMAL | {"source": None})}
+    assert missing == {"source.topics", "source.group_id", "source.properties"}

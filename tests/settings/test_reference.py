@@ -11,7 +11,8 @@ import yaml
 from connector.kafka.properties import ceilings
 from connector.kafka.unusable import HARMFUL, NO_EFFECT, OURS
 from connector.settings import load, reference
-from tests.settings.configurations import ROOT, leaves, with_
+from connector.settings.model import paths
+from tests.settings.configurations import ROOT, with_
 
 
 def test_the_example_loads_and_names_every_setting(tmp_path: Path) -> None:
@@ -20,7 +21,7 @@ def test_the_example_loads_and_names_every_setting(tmp_path: Path) -> None:
     file.write_text(reference.example())
     load(file, {})
     raw = yaml.safe_load(reference.example())
-    for path in leaves():
+    for path in paths():
         here = raw
         for step in path.split("."):
             assert step in here, path
@@ -51,7 +52,7 @@ def test_the_json_schema_takes_the_example_and_refuses_what_we_refuse() -> None:
 def test_the_reference_has_a_row_for_every_setting() -> None:
     """With default, range and reason: no setting is without a description."""
     text = reference.markdown()
-    for path in leaves():
+    for path in paths():
         key = path.rpartition(".")[2]
         row = re.search(rf"^\| `{key}` \| .+ \| .+ \| (.+) \|$", text, re.MULTILINE)
         assert row is not None, path

@@ -11,14 +11,23 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from connector.settings import ConfigurationError, Secret, describe, from_mapping, secret_values
+from connector.settings import (
+    ConfigurationError,
+    Secret,
+    describe,
+    from_mapping,
+    secret_values,
+    typed_options,
+)
+from connector.settings.model import paths
+from connector.settings.reference import example_options
+from connector.vendors import DESTINATIONS
 from tests.settings.configurations import (
     KEY,
     REMOVE,
     ROOT,
     StandIn,
     for_stand_in,
-    leaves,
     only_problem,
     with_,
 )
@@ -92,7 +101,7 @@ def test_what_is_described_shows_no_secret_and_secret_values_names_each(
 
 PATHS = st.sampled_from(
     [
-        *leaves(),
+        *paths(),
         "destination",
         "source",
         "delivery",
@@ -129,3 +138,18 @@ def test_a_secret_in_the_wrong_place_is_never_repeated(path: str, shape: Any) ->
         if path.endswith("_file"):
             return  # a file's name
         assert secret not in rest
+
+
+@pytest.mark.parametrize("destination", sorted(DESTINATIONS))
+def test_nor_in_the_options_of_any_destination(destination: str) -> None:
+    """What a destination's own checks say is held to the same; and it is said in words, not in pydantic's."""
+    options, secret = DESTINATIONS[destination].Options, "hunter2-5f1c"
+    given, said = example_options(options), list[str]()
+    for name in options.model_fields:
+        for shape in (secret, [secret], [f" {secret}"], [secret, secret], {"a": secret}, {"a": [secret]}):
+            try:
+                typed_options(destination, given | {name: shape})
+            except ConfigurationError as error:
+                said.append(str(error))
+    assert said
+    assert not [words for words in said if secret in words or "Input should" in words]

@@ -52,9 +52,7 @@ def _iana(value: str) -> str:
 def _names(values: tuple[str, ...]) -> tuple[str, ...]:
     for name in values:
         if not 1 <= len(name) <= NAME_CHARS_MAX or name != name.strip():
-            raise ValueError(
-                f"{name!r}: a name has 1 to {NAME_CHARS_MAX} characters and no blanks at its ends"
-            )
+            raise ValueError(f"a name has 1 to {NAME_CHARS_MAX} characters and no blanks at its ends")
     if len(set(values)) < len(values):
         raise ValueError("names a key twice")
     return values
