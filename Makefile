@@ -14,7 +14,7 @@ IMAGE ?= commerce-connector:$(VERSION)
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit test-broker chaos check format bench helm helm-update image image-check new-vendor vendor-test lock clean
+.PHONY: help demo test test-unit test-broker chaos check format docs bench helm helm-update image image-check new-vendor vendor-test lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf 'make %-12s %s\n' "$$name" "$$text"; done
@@ -44,6 +44,10 @@ check: $(READY) ## layout, lint, types, which room may reach where, and that the
 format: $(READY) ## settle the layout and what the linter can mend
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
+
+docs: helm-update ## the pages, tables and schemas that are made from the code, made anew
+	$(BIN)/python -m tests.events_page
+	$(BIN)/connector config reference > docs/configuration.md
 
 bench: $(READY) ## the connector beside the bare libraries, in one run (ARGS='--help')
 	$(BIN)/python -m bench $(ARGS)
