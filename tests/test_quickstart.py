@@ -1,0 +1,117 @@
+"""`docs/quickstart.md`, followed to the letter, but for Docker: an embedded Kafka has its place."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from connector.kafka.embedded import EmbeddedKafka
+from tests.broker.launcher.ports import free_port
+
+PAGE = (Path(__file__).parents[1] / "docs" / "quickstart.md").read_text()
+
+
+class Shell:
+    """The page's commands, in one folder, with this machine's addresses in place of the page's."""
+
+    def __init__(self, folder: Path, kafka: str) -> None:
+        self._folder = folder
+        self.sandbox = f"127.0.0.1:{free_port()}"
+        self._kafka = kafka
+        configuration = re.findall(r"^```yaml\n# (\S+)\n(.*?)^```$", PAGE, re.M | re.S)
+        for name, text in configuration:
+            (folder / name).write_text(self._here(text))
+        assert configuration, "the page has lost its configuration"
+
+    def _here(self, text: str) -> str:
+        return (
+            text.replace("localhost:9092", self._kafka)
+            .replace("127.0.0.1:8900", self.sandbox)
+            .replace("--port 8900", f"--port {self.sandbox.rpartition(':')[2]}")
+        )
+
+    def _command(self, begins: str) -> list[str]:
+        found = re.search(rf"^connector {begins}\b.*$", PAGE, re.M)
+        assert found, f"the page has lost its connector {begins}"
+        return [sys.executable, "-m", "connector", *shlex.split(self._here(found[0]))[1:]]
+
+    def run(self, begins: str) -> str:
+        """What the command prints, when it ends well."""
+        ended = subprocess.run(
+            self._command(begins), cwd=self._folder, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    @contextlib.contextmanager
+    def running(self, begins: str) -> Iterator[subprocess.Popen[str]]:
+        """The command, until the end of the block; its standard error is with its standard output."""
+        command = self._command(begins)
+        environment = os.environ | {"CONNECTOR_HTTP__PORT": "0"}
+        with subprocess.Popen(
+            command,
+            cwd=self._folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.terminate()
+
+    def accepted(self) -> int:
+        """How many items the stand-in has."""
+        with urllib.request.urlopen(f"http://{self.sandbox}/_stats?ids=0", timeout=10) as answer:
+            return int(json.load(answer)["accepted"]["count"])
+
+
+def until(process: subprocess.Popen[str], word: str) -> None:
+    """Read what it prints until this was said; the test's own time limit ends a long silence."""
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if word in line:
+            return
+    pytest.fail(f"{word} was never said:\n{''.join(said)}")
+
+
+@pytest.mark.process
+@pytest.mark.timeout(120)
+def test_it_can_be_followed(tmp_path: Path) -> None:
+    """Events arrive at the stand-in, and the bad one can be looked at."""
+    with EmbeddedKafka() as kafka:
+        for topic in re.findall(r"^for topic in (.*); do$", PAGE, re.M)[0].split():
+            kafka.create_topic(topic, 3)
+        shell = Shell(tmp_path, kafka.bootstrap)
+        with shell.running("sandbox") as sandbox:
+            until(sandbox, "listening")
+            assert "wrong" not in shell.run("check")
+            assert "events to orders" in shell.run("sample")
+            bad = re.findall(r"^echo '(.*)' \|", PAGE, re.M)[0]
+            producer = Producer({"bootstrap.servers": kafka.bootstrap})
+            producer.produce("orders", bad.encode())
+            producer.flush()
+            with shell.running("run") as connector:
+                until(connector, "record_dead_lettered")
+                while not shell.accepted():
+                    time.sleep(0.05)
+                connector.terminate()
+                until(connector, '"event":"stopped"')
+        letters = shell.run("dlq list")
+    assert "invalid_event" in letters
+    assert "$.occurred_at" in letters
