@@ -19,6 +19,14 @@ import yaml
 
 from connector import __version__
 from connector.cli.main import app
+from connector.model.outcome import (
+    DEAD_LETTER_REASONS,
+    HALT_REASONS,
+    HTTP_PREFIX,
+    MISSING_FIELD_PREFIX,
+    RETRY_REASONS,
+    SKIP_REASONS,
+)
 from connector.settings import from_mapping
 
 ROOT = Path(__file__).parents[1]
@@ -142,6 +150,26 @@ def test_every_link_and_file_on_a_page_exists(page: str) -> None:
         if PLACE.fullmatch(name):
             here = (ROOT / name, folder / name)
             assert any(each.exists() for each in here), f"{page} names {name}"
+
+
+# ── closed lists ─────────────────────────────────────────────────────────────────────────────────
+
+REASONS: dict[str, frozenset[str]] = {
+    "Skips": SKIP_REASONS,
+    "Dead letters": DEAD_LETTER_REASONS | {f"{MISSING_FIELD_PREFIX}<field>", f"{HTTP_PREFIX}<status>"},
+    "Halts": HALT_REASONS | {f"{HTTP_PREFIX}<status>"},
+    "Retries": RETRY_REASONS,
+}
+
+
+@pytest.mark.parametrize(("title", "words"), REASONS.items())
+def test_every_reason_is_told_with_what_to_do(title: str, words: frozenset[str]) -> None:
+    """One row each, under its kind, and no row for anything else."""
+    _, _, after = text("docs/reasons.md").partition(f"\n## {title}\n")
+    rows = re.findall(r"^\| `([^`]+)` \| (.+) \| (.+) \|$", after.partition("\n## ")[0], re.MULTILINE)
+    told = [word for word, _, _ in rows]
+    assert sorted(told) == sorted(words)
+    assert all(meaning.endswith(".") and advice for _, meaning, advice in rows)
 
 
 def test_the_changelog_tells_this_version() -> None:
