@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 DEPLOY := .venv/.deploy
-ELSEWHERE := --ignore=tests/helm --ignore=tests/image
+ELSEWHERE := --ignore=tests/helm --ignore=tests/image --ignore=tests/page
 CODE := connector tests bench
 SEED ?=
 ARGS ?=
@@ -14,7 +14,7 @@ IMAGE ?= commerce-connector:$(VERSION)
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit test-broker chaos check format docs bench helm helm-update image image-check new-vendor vendor-test lock clean
+.PHONY: help demo test test-unit test-broker chaos check format docs bench helm helm-update image image-check page new-vendor vendor-test lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf 'make %-12s %s\n' "$$name" "$$text"; done
@@ -22,7 +22,7 @@ help: ## this list
 demo: $(READY) ## the whole thing on this machine, with faults and a report that balances (ARGS='--events 500')
 	$(BIN)/connector demo $(ARGS)
 
-test: $(READY) ## all but the tests of helm and image; real Kafka and registry need Java 17 and Maven (ARGS='-k frontier')
+test: $(READY) ## all but the tests of helm, image and page; real Kafka and registry need Java 17 and Maven (ARGS='-k frontier')
 	$(BIN)/pytest $(ELSEWHERE) $(ARGS)
 
 test-unit: $(READY) ## the quick tests: no Java, no network
@@ -66,6 +66,9 @@ image: ## the container image, by docker, podman or buildah, whichever is here (
 image-check: $(DEPLOY) ## the image linted, built without an engine, and run as a pod would be (needs root on Debian)
 	$(BIN)/pytest tests/image $(ARGS)
 
+page: $(DEPLOY) ## the page for people, in a real Chromium: what it shows, by day and night, on a phone, without a mouse
+	$(BIN)/pytest tests/page $(ARGS)
+
 new-vendor: $(READY) ## the skeleton of a destination, whose tests say what is missing (NAME=acme)
 	$(BIN)/python -m tests.vendors.new_vendor $(NAME)
 
@@ -97,6 +100,6 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 $(DEPLOY): requirements-deploy.lock $(READY)
-	@echo "adding what checks chart and image to .venv (once, about ten seconds)"
+	@echo "adding what checks chart, image and page to .venv (once, about ten seconds)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-deploy.lock
 	@touch $@

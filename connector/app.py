@@ -7,7 +7,7 @@ import logging
 import random
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 import structlog
@@ -22,6 +22,7 @@ from connector.kafka.bounded import BoundedFeed
 from connector.kafka.budget import Budget
 from connector.kafka.consumer import PollThread
 from connector.kafka.dead_letter import Context, DeadLetters
+from connector.kafka.outlook import Outlook
 from connector.kafka.producer import DeadLetterProducer
 from connector.kafka.properties import consumer_properties, max_poll_interval_ms, prefetch_of
 from connector.kafka.ranges import Range
@@ -139,6 +140,12 @@ class App:
             max_poll_interval_s=max_poll_interval_ms(properties) / 1000,
         )
         self._status.watchdog = self._watchdog
+        self._outlook = Outlook(
+            self._producer.topics,
+            [*_named(settings.source.topics), settings.dead_letter_topic],
+            lambda: not self._pipeline.joined or bool(self.telemetry.dead_letters_held),
+            self.telemetry,
+        )
         self._health = HealthServer(
             settings.http.host, settings.http.port, self._status, self.telemetry.exposition
         )
@@ -201,6 +208,7 @@ class App:
             asyncio.create_task(self._pipeline.run(), name="pipeline"),
             asyncio.create_task(self._sender.run(), name="sender"),
             asyncio.create_task(self._tick(), name="tick"),
+            asyncio.create_task(self._outlook.run(), name="outlook"),
         ]
         self._poll.start()
 
@@ -279,6 +287,11 @@ class App:
         key = self._secret.read()
         logs.register_secret(key)
         return self.destination.credentials(key)
+
+
+def _named(topics: Iterable[str]) -> list[str]:
+    """Those that are names: a pattern may match what does not exist yet."""
+    return [topic for topic in topics if not topic.startswith("^")]
 
 
 def _limits(settings: Settings, limits: Limits) -> Limits:

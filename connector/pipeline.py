@@ -374,7 +374,7 @@ class Pipeline:
         if not lease.live:
             return
         self._assignment[lease].settle(record.offset, ticket.cost)
-        self._counts[lease.topic].add(outcome, reason)
+        self._counts[lease.topic].add(outcome, reason, lease.partition, record.offset)
         if self._replay is not None:
             self._replay.settled(outcome, reason)
         if record.timestamp_ms > 0:  # a producer may leave it out

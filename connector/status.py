@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
+from connector import __version__
 from connector.delivery.sender import Sender
 from connector.kafka.assignment import Assignment, Partition
+from connector.ops import words
+from connector.ops.history import OUTCOMES, History
 from connector.ops.metrics import OVERFLOW
 from connector.ops.telemetry import Telemetry
 from connector.ops.watchdog import FrontierSnapshot, Watchdog
@@ -34,6 +37,7 @@ class Status:
         telemetry: Telemetry,
         settings: Mapping[str, object],
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._assignment = assignment
         self._sender = sender
@@ -41,6 +45,9 @@ class Status:
         self._telemetry = telemetry
         self._settings = settings
         self._now_ms = now_ms
+        self._clock = clock
+        self._history = History(clock())
+        self._limit_bytes = 0
         self.stopping = False
         self.watchdog: Watchdog | None = None
         telemetry.metrics.derive(
@@ -85,9 +92,15 @@ class Status:
     def status(self) -> Mapping[str, object]:
         """Everything worth knowing, ready for JSON."""
         sender = self._sender.snapshot()
+        state, waits, topics = self.state(), self._waits(), self.topics()
+        lag = sum(partition.lag or 0 for partition in self._assignment)
+        in_flight = sum(topic["in_flight"] for topic in topics.values())
         return {
             "destination": self._telemetry.destination,
-            "state": self.state(),
+            "version": __version__,
+            "state": state,
+            "told": words.told(state, self._telemetry.halt_reason, bool(waits), lag, in_flight),
+            "waits": waits,
             "halt_reason": self._telemetry.halt_reason,
             "halt_detail": self._telemetry.halt_detail or None,
             "waits_on": self._waits_on() or None,
@@ -95,9 +108,12 @@ class Status:
             "concurrency_limit": sender.limit,
             "sender": msgspec.structs.asdict(sender),
             "in_flight_bytes": self._assignment.open_bytes,
-            "topics": self.topics(),
+            "in_flight_bytes_limit": self._limit_bytes,
+            "topics": topics,
             "partitions": [self._partition(each) for each in self._assignment],
             "outcomes": self._telemetry.outcomes(),
+            "last_records": self._telemetry.last_records(),
+            "history": self._history.snapshot(),
             "settings": self._settings,
         }
 
@@ -106,6 +122,14 @@ class Status:
         telemetry, sender = self._telemetry, self._sender.snapshot()
         if telemetry.halt_reason is not None:
             return f"halted: {telemetry.halt_reason}"
+        if telemetry.kafka_error:
+            return f"Kafka does not answer ({telemetry.kafka_error})"
+        if telemetry.missing_topics:
+            return f"Kafka does not have {words.listed(telemetry.missing_topics)}: create what is missing"
+        if telemetry.dead_letters_held:
+            return f"dead letters cannot be written ({telemetry.dead_letters_held}); their records stay open"
+        if not self._pipeline.joined:
+            return "the group takes us in, which waits for the session of a member that was killed to end"
         if sender.breaker != "closed":
             return f"the destination is down ({sender.last_failure}); it is probed again and again"
         if sender.gate_s > 0:
@@ -114,9 +138,29 @@ class Status:
             return f"{sender.retrying} batches wait to be sent again ({sender.last_failure})"
         return ""
 
+    def _waits(self) -> list[str]:
+        """What holds this replica up, as sentences, most important first; what halts it is told elsewhere."""
+        waits = []
+        on = self._waits_on()
+        if on and self._telemetry.halt_reason is None:
+            waits.append(on[0].upper() + on[1:] + ".")
+        halted = sum(partition.halted is not None for partition in self._assignment)
+        if halted:
+            waits.append(f"{words.partitions(halted)} stand still until a person acts: see below.")
+        paused = sum(partition.paused and partition.halted is None for partition in self._assignment)
+        if paused:
+            full = self._assignment.open_bytes >= self._limit_bytes // 2
+            why = "The byte budget is used up: " if full else ""
+            waits.append(f"{why}{words.partitions(paused)} wait until the destination takes more.")
+        return waits
+
     def measure(self, limit_bytes: int) -> None:
         """Bring the gauges up to date, and the log with what it left out."""
         telemetry = self._telemetry
+        self._limit_bytes = limit_bytes
+        totals = self.topics().values()
+        counts = {outcome: sum(topic[outcome] for topic in totals) for outcome in OUTCOMES}
+        self._history.look(counts, self._clock())
         telemetry.tell_repeats()
         sender = self._sender.snapshot()
         if sender.state == "capped" and sender.waiting:

@@ -39,6 +39,8 @@ PROCESS_PLACES = (
     "cli",
     "chaos",
     "bench",
+    "monitoring",
+    "page",
     "test_app.py",
     "test_broken_delivery.py",
     "test_demo.py",

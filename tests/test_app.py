@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 
 from connector.delivery import sender
 from connector.faults import Faults
+from connector.kafka import outlook
 from connector.ops import logs
 from connector.sandbox import SandboxServer, SandboxThread
 from connector.traffic import Planned
@@ -144,9 +145,41 @@ async def test_a_dead_letter_topic_that_does_not_exist_makes_the_frontier_wait(
         )
         assert stage.frontier == 1
         assert stage.books == {"consumed": 3, "delivered": 2, "in_flight": 1}
+        assert stage.dead_letter_topic in str(stage.app.status()["waits_on"])
         real_broker.create_topic(stage.dead_letter_topic, 1)
         await stage.until(lambda: stage.frontier == 3, "the frontier behind the dead letter", 60)
+        await stage.until(lambda: stage.app.status()["waits_on"] is None, "nothing to wait for")
         assert stage.books == {"consumed": 3, "delivered": 2, "dead_lettered": 1}
+
+
+async def test_a_dead_letter_topic_that_does_not_exist_is_told_before_one_is_needed(
+    real_broker: Broker, unique: Unique, tmp_path: Path
+) -> None:
+    """By name, on the page and in the log: the first poison event may come at night."""
+    with capture_logs() as lines:
+        async with Stage(real_broker, unique, tmp_path, dead_letter_topic=False) as stage:
+            await stage.until(
+                lambda: stage.dead_letter_topic in str(stage.app.status()["waits_on"]), "the words"
+            )
+    told = [line for line in lines if line["event"] == "topics_missing"]
+    assert [line["topics"] for line in told] == [(stage.dead_letter_topic,)]
+
+
+async def test_a_kafka_that_is_silent_is_told(
+    mock_broker: MockBroker, unique: Unique, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its records stop without an error: somebody has to ask."""
+    monkeypatch.setattr(outlook, "ANSWER_S", 0.5)
+    async with Stage(mock_broker, unique, tmp_path) as stage:
+        stage.app._outlook._every_s = 0.2
+        await stage.until(lambda: stage.app.status()["waits_on"] is None, "the first look")
+        mock_broker.kafka.broker_down(1)
+        await stage.until(lambda: "Kafka does not answer" in str(stage.app.status()["waits_on"]), "the words")
+        assert b'kafka_up{destination="topsort"} 0.0' in stage.app.telemetry.exposition()
+        assert (await stage.get("/readyz"))[0] == 200
+        mock_broker.kafka.broker_up(1)
+        await stage.until(lambda: stage.app.status()["waits_on"] is None, "its answer")
+        assert b'kafka_up{destination="topsort"} 1.0' in stage.app.telemetry.exposition()
 
 
 def test_a_stop_exits_with_0_and_everything_is_committed(

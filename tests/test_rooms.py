@@ -79,6 +79,7 @@ DOERS = (
     "connector.kafka.embedded",
     "connector.kafka.handover",
     "connector.kafka.inspect",
+    "connector.kafka.outlook",
     "connector.kafka.placing",
     "connector.kafka.produce",
     "connector.kafka.producer",

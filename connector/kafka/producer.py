@@ -116,6 +116,13 @@ class DeadLetterProducer:
             self._offer_waiting()
         self._listen()
 
+    def topics(self, only: str | None, timeout_s: float) -> frozenset[str]:
+        """The topics that Kafka has, or whether it has this one. Blocks: call it from another thread. Raises
+        KafkaException when Kafka does not answer in time."""
+        ask = self._producer.list_topics
+        found = ask(only, timeout_s) if only is not None else ask(timeout=timeout_s)
+        return frozenset(name for name, topic in found.topics.items() if topic.error is None)
+
     def close(self) -> None:
         """Give up what is not acknowledged; it is written again by whoever reads the record next."""
         self._closed = True

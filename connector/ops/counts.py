@@ -22,14 +22,17 @@ class TopicCounts(msgspec.Struct):
     skips: dict[str, int] = msgspec.field(default_factory=dict)
     """By reason, as `dead_letters`."""
     dead_letters: dict[str, int] = msgspec.field(default_factory=dict)
+    last: dict[tuple[str, str], tuple[int, int]] = msgspec.field(default_factory=dict)
+    """(outcome, reason) → partition and offset of the last record that was not delivered for it."""
 
-    def add(self, outcome: str, reason: str) -> None:
-        """One record got its outcome."""
+    def add(self, outcome: str, reason: str, partition: int, offset: int) -> None:
+        """This record of the topic got its outcome."""
         if outcome == "delivered":
             self.delivered += 1
             return
         reasons = self.skips if outcome == "skipped" else self.dead_letters
         reasons[reason] = reasons.get(reason, 0) + 1
+        self.last[outcome, reason] = (partition, offset)
 
     @property
     def skipped(self) -> int:

@@ -127,7 +127,7 @@ def content_policy(page: str) -> str:
     """A policy under which this page's own script and style run, it may ask `/status`, and nothing else."""
     script, style = (_digests(page, tag) for tag in ("script", "style"))
     return (
-        f"default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; "
+        f"default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 

@@ -140,6 +140,7 @@ METRICS: tuple[Metric, ...] = (
         "Age, by Kafka timestamp, of the record at the frontier; 0 without lag.",
         ("topic", "partition"),
     ),
+    Metric("kafka_up", "gauge", "1 while Kafka answers questions, 0 while it does not.", (), _NOTHING_YET),
     Metric("commits_total", "counter", "Offset commits.", ("result",), _each(("ok", "failed"))),
     Metric(
         "rebalances_total",

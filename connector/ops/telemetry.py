@@ -10,7 +10,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import structlog
@@ -74,6 +74,15 @@ class Telemetry:
         self.halted_partitions: dict[tuple[str, int], str] = {}
         self._gated_until = 0.0
 
+        self.dead_letters_held = ""
+        """Why the last dead letter could not be written; empty when it could."""
+        self.kafka_error = ""
+        """Why Kafka did not answer the last question; empty when it did."""
+        self.missing_topics: tuple[str, ...] = ()
+        """Topics that we need and Kafka does not have."""
+        self._silent_since = 0.0
+        metrics.series("kafka_up").set((), 1)
+
     # ── records ──────────────────────────────────────────────────────────────────────────────────
 
     def delivery_delayed(self, delays_ms: Sequence[int]) -> None:
@@ -109,6 +118,7 @@ class Telemetry:
     def dead_letter_written(self, ok: bool, error: str | None = None) -> None:
         """Kafka acknowledged a dead letter, or did not: then its record stays open and it is tried again."""
         self.metrics.series("dead_letter_writes_total").add(("ok" if ok else "failed",))
+        self.dead_letters_held = "" if ok else error or "no reason was given"
         if not ok:
             self._warn(
                 "dead_letter_write_failed",
@@ -196,6 +206,32 @@ class Telemetry:
         self._show_halts()
 
     # ── Kafka ────────────────────────────────────────────────────────────────────────────────────
+
+    def kafka_answered(self, missing: Iterable[str]) -> None:
+        """Kafka is there; these topics, which we need, are not."""
+        if self.kafka_error:
+            self._log.info("kafka_reachable", after_s=round(self._clock() - self._silent_since, 1))
+        self.kafka_error = ""
+        self.metrics.series("kafka_up").set((), 1)
+        found, self.missing_topics = self.missing_topics, tuple(missing)
+        if self.missing_topics and self.missing_topics != found:
+            self._log.error(
+                "topics_missing",
+                topics=self.missing_topics,
+                consequence="what should be read from there, or written there, waits until they are created",
+            )
+
+    def kafka_silent(self, error: str) -> None:
+        """Kafka does not answer: nothing can be read, committed or written aside."""
+        if not self.kafka_error:
+            self._silent_since = self._clock()
+            self._log.error(
+                "kafka_unreachable",
+                error=error,
+                consequence="nothing is read or committed until it answers; what was read is still delivered",
+            )
+        self.kafka_error = error
+        self.metrics.series("kafka_up").set((), 0)
 
     def partition_halted(self, topic: str, partition: int, reason: str, detail: str = "") -> None:
         """One partition stands still until a person acts; the others go on."""
@@ -334,6 +370,14 @@ class Telemetry:
                 if count:
                     reasons = found.setdefault(outcome, {})
                     reasons[reason] = reasons.get(reason, 0) + count
+        return found
+
+    def last_records(self) -> dict[str, dict[str, str]]:
+        """A coordinate by outcome and reason: the last record of one of the topics, for people to look at."""
+        found: dict[str, dict[str, str]] = {}
+        for topic, counts in self.counts.items():
+            for (outcome, reason), (partition, offset) in counts.last.items():
+                found.setdefault(outcome, {})[reason] = f"{topic}:{partition}:{offset}"
         return found
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────

@@ -107,14 +107,20 @@ class ConnectorProcess:
         """The partitions that are this process's."""
         return {(each["topic"], each["partition"]) for each in self.status().get("partitions", ())}
 
-    def _get(self, path: str) -> str:
-        """What it answers; empty while it is not listening."""
+    @property
+    def address(self) -> str | None:
+        """`host:port` of its pages; None while it is not listening yet."""
         if self._port is None:
             self._port = self._port_from_log()
-        if self._port is None:
+        return f"127.0.0.1:{self._port}" if self._port is not None else None
+
+    def _get(self, path: str) -> str:
+        """What it answers; empty while it is not listening."""
+        address = self.address
+        if address is None:
             return ""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{address}{path}", timeout=5) as answer:
                 text: str = answer.read().decode()
                 return text
         except (urllib.error.URLError, ConnectionError, TimeoutError):

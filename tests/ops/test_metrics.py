@@ -25,7 +25,8 @@ records_consumed_total{topic} records_settled_total{topic,outcome,reason} record
 records_released_total{topic} adjustments_total{kind} in_flight_bytes in_flight_bytes_limit
 requests_total{verdict,status} request_duration_seconds batch_items batch_bytes requests_in_flight
 concurrency_limit retries_total{reason} breaker_state halted{reason} delivery_delay_seconds
-consumer_lag{topic,partition} scalable_lag oldest_unsettled_seconds{topic,partition} commits_total{result}
+consumer_lag{topic,partition} kafka_up scalable_lag oldest_unsettled_seconds{topic,partition}
+commits_total{result}
 rebalances_total{kind} paused_partitions dead_letters_total{reason} dead_letter_writes_total{result}
 loop_delay_seconds schema_registry_requests_total{result} build_info{version}
 """

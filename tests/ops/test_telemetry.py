@@ -54,6 +54,22 @@ OUTCOMES = ("delivered", "skipped", "dead_lettered")
 STEPS = st.lists(st.tuples(st.sampled_from(("orders", "clicks")), st.sampled_from((*OUTCOMES, "released"))))
 
 
+def test_kafka_is_told_once_to_be_away_and_once_to_be_back(
+    telemetry: Telemetry, clock: Clock, lines: list[EventDict]
+) -> None:
+    """With how long it was; what is missing is told when that changes."""
+    for _ in range(3):
+        telemetry.kafka_silent("timed out")
+        clock.now += 10
+    assert value(telemetry, "kafka_up") == 0
+    telemetry.kafka_answered(["orders"])
+    telemetry.kafka_answered(["orders"])
+    telemetry.kafka_answered([])
+    assert value(telemetry, "kafka_up") == 1
+    assert [line["event"] for line in lines] == ["kafka_unreachable", "kafka_reachable", "topics_missing"]
+    assert lines[1]["after_s"] == 30
+
+
 @given(STEPS)
 def test_what_is_counted_is_what_a_scrape_and_a_person_see(steps: list[tuple[str, str]]) -> None:
     """Per topic and outcome, in the metrics, in the books and in the outcomes over all topics."""
@@ -63,7 +79,7 @@ def test_what_is_counted_is_what_a_scrape_and_a_person_see(steps: list[tuple[str
         if fate == "released":
             telemetry.counts[topic].released += 1
         else:
-            telemetry.counts[topic].add(fate, REASONS[fate])
+            telemetry.counts[topic].add(fate, REASONS[fate], 0, 0)
     for topic, counts in telemetry.topics().items():
         assert counts.consumed == value(telemetry, "records_consumed_total", topic)
         assert counts.released == value(telemetry, "records_released_total", topic)
@@ -83,11 +99,23 @@ REASONS = {"delivered": "", "skipped": "stale_event", "dead_lettered": "undecoda
 
 def test_outcomes_are_counted_by_reason_over_all_topics(telemetry: Telemetry) -> None:
     """The page shows them so."""
-    telemetry.counts["orders"].add("skipped", "stale_event")
-    telemetry.counts["clicks"].add("skipped", "stale_event")
-    telemetry.counts["clicks"].add("skipped", "no_entity")
+    telemetry.counts["orders"].add("skipped", "stale_event", 1, 7)
+    telemetry.counts["clicks"].add("skipped", "stale_event", 0, 8)
+    telemetry.counts["clicks"].add("skipped", "no_entity", 2, 9)
     telemetry.counts["clicks"].delivered += 1
     assert telemetry.outcomes() == {"skipped": {"stale_event": 2, "no_entity": 1}, "delivered": {"": 1}}
+
+
+def test_the_last_record_of_each_reason_is_named(telemetry: Telemetry) -> None:
+    """So that a person can look at one."""
+    telemetry.counts["orders"].add("skipped", "stale_event", 1, 7)
+    telemetry.counts["orders"].add("skipped", "stale_event", 1, 8)
+    telemetry.counts["orders"].add("dead_lettered", "undecodable", 0, 3)
+    telemetry.counts["orders"].add("delivered", "", 0, 4)
+    assert telemetry.last_records() == {
+        "skipped": {"stale_event": "orders:1:8"},
+        "dead_lettered": {"undecodable": "orders:0:3"},
+    }
 
 
 def test_a_topic_without_a_record_is_shown_with_zeros(telemetry: Telemetry) -> None:
@@ -124,7 +152,7 @@ def test_nothing_that_happens_once_per_record_writes_a_line(
     """Volume in the log never grows with traffic."""
     for _ in range(500):
         telemetry.counts["orders"].consumed += 1
-        telemetry.counts["orders"].add("skipped", "stale_event")
+        telemetry.counts["orders"].add("skipped", "stale_event", 0, 0)
         telemetry.delivery_delayed([100])
         telemetry.adjusted("line_dropped")
     telemetry.lag("orders", 0, 5)
@@ -189,10 +217,11 @@ STORMS: dict[str, Callable[[Telemetry, int], None]] = {
 }
 """Every happening that traffic, a vendor, Kafka or the group can bring about as often as it likes."""
 
-SELDOM = {"advised", "halted", "resumed", "loop_delayed"}
-"""Bounded by what brings them about: the start, a halt (tried again after 30 s), a hang (5 s or more)."""
+SELDOM = {"advised", "halted", "kafka_answered", "kafka_silent", "resumed", "loop_delayed"}
+"""Bounded by what brings them about: the start, a halt (tried again after 30 s), a hang (5 s or more), a look
+at Kafka (every 10 s)."""
 
-QUESTIONS = {"exposition", "outcomes", "tell_repeats", "topics"}
+QUESTIONS = {"exposition", "last_records", "outcomes", "tell_repeats", "topics"}
 
 
 @pytest.mark.parametrize("happening", STORMS)

@@ -1,0 +1,184 @@
+"""The page in Chromium: idle, busy, halted, breaker open. What it shows is what `/status` says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from connector.faults import Faults
+from tests.app_rig import KEY, Stage, click
+from tests.broker.launcher.brokers import MockBroker
+from tests.conftest import launched
+from tests.kept_logging import kept_logging
+from tests.page.browser import PATIENCE_MS, Visit, chromium, visiting
+
+__all__ = ["kept_logging"]
+pytestmark = [pytest.mark.usefixtures("kept_logging"), pytest.mark.slow]
+
+Unique = Callable[[str], str]
+Scene = Callable[[Stage], Any]
+
+SHORT = {"shutdown_timeout_s": 2, "drain_timeout_s": 1}
+"""Nobody waits here for a vendor that never answers."""
+
+
+async def idle(stage: Stage) -> None:
+    await stage.write(click(1))
+    await stage.until(lambda: stage.partitions[0]["committed"] == 1, "the commit")
+
+
+async def busy(stage: Stage) -> None:
+    stage.vendor.faults = Faults.parse("hang:1.0")
+    await stage.write(
+        *(click(number) for number in range(200)), b"\xff", {**click(900), "event_type": "bookmark"}
+    )
+    await stage.until(lambda: bool(stage.books.get("skipped")), "the skip")
+    await stage.until(lambda: stage.partitions[0]["lag"] is not None, "the lag")
+    await stage.until(lambda: stage.app.status()["sender"]["in_flight"] > 0, "a request")  # type: ignore[index]
+
+
+async def halted(stage: Stage) -> None:
+    await stage.write(click(1))
+    await stage.until(lambda: stage.app.status()["state"] == "halted", "the halt")
+
+
+async def breaker_open(stage: Stage) -> None:
+    stage.vendor.faults = Faults.parse("503:1.0")
+    await stage.write(*(click(number) for number in range(300)))
+    await stage.until(lambda: stage.app.status()["breaker"] != "closed", "the breaker")
+
+
+SCENES: dict[str, tuple[Scene, str, str]] = {
+    "idle": (idle, "running", "Everything that Kafka has"),
+    "busy": (busy, "running", "Reading and delivering"),
+    "halted": (halted, "halted", "destination.api_key_file"),
+    "breaker open": (breaker_open, "running", "waited for"),
+}
+"""How the connector is brought there, the state it is then in, and what its first sentence says."""
+
+
+@pytest.fixture(autouse=True)
+def a_browser() -> None:
+    launched(chromium)
+
+
+@asynccontextmanager
+async def scene(
+    name: str, broker: MockBroker, unique: Unique, folder: Path
+) -> AsyncIterator[tuple[Stage, Visit]]:
+    """The connector in that state, and its page open in a browser."""
+    key = "a-key-that-was-withdrawn" if name == "halted" else KEY
+    async with Stage(broker, unique, folder, key=key, limits=SHORT) as stage:
+        await SCENES[name][0](stage)
+        async with visiting(stage.app.address) as visit:
+            yield stage, visit
+
+
+@pytest.mark.parametrize("name", SCENES)
+async def test_the_page_shows_what_status_says(
+    name: str, mock_broker: MockBroker, unique: Unique, tmp_path: Path
+) -> None:
+    """State, sentence, figures, partitions, books and reasons; nothing asked of anybody else; no error."""
+    async with scene(name, mock_broker, unique, tmp_path) as (stage, visit):
+        await visit.page.locator("#pause").click()
+        seen = await visit.page.evaluate("last")
+        state, sentence = SCENES[name][1:]
+        assert seen.keys() == json.loads((await stage.get("/status"))[1]).keys()
+        assert (await visit.text("#state"), seen["state"]) == (state, state)
+        assert sentence in await visit.text("#told")
+        assert await visit.text("#told") == seen["told"]
+        assert await visit.page.locator("#waits li").all_inner_texts() == seen["waits"]
+        assert await visit.text("#lag") == f"{sum(each['lag'] for each in seen['partitions']):,}"
+        assert await visit.text("#breaker") == seen["breaker"].replace("_", "-")
+        assert (
+            await visit.text("#requests") == f"{seen['sender']['in_flight']} of {seen['concurrency_limit']}"
+        )
+        partition = seen["partitions"][0]
+        row = (await visit.table("partitions"))[0]
+        assert row[0] == f"{partition['topic']}:{partition['partition']}"
+        assert row[1] == f"{partition['lag']:,}"
+        assert row[3:7] == [
+            "–" if partition[name] is None else f"{partition[name]:,}"
+            for name in ("open", "committed", "frontier", "end")
+        ]
+        topics = [
+            [
+                topic,
+                *(
+                    f"{books[part]:,}"
+                    for part in ("consumed", "delivered", "skipped", "dead_lettered", "released", "in_flight")
+                ),
+            ]
+            for topic, books in seen["topics"].items()
+        ]
+        assert await visit.table("topics") == topics
+        reasons = {
+            (row[0], row[1].replace("-", "_")): (row[2], row[4]) for row in await visit.table("reasons")
+        }
+        assert reasons == {
+            (reason, outcome): (f"{count:,}", seen["last_records"][outcome][reason])
+            for outcome in ("skipped", "dead_lettered")
+            for reason, count in seen["outcomes"].get(outcome, {}).items()
+        }
+        assert {urlsplit(each).netloc for each in visit.asked} == {urlsplit(stage.app.address).netloc}
+        assert not visit.wrong
+
+
+@pytest.mark.parametrize("name", SCENES)
+async def test_nothing_stands_in_anybodys_way(
+    name: str, mock_broker: MockBroker, unique: Unique, tmp_path: Path
+) -> None:
+    """Screen reader, contrast, names of controls: light and dark, on a desk and on a phone."""
+    async with scene(name, mock_broker, unique, tmp_path) as (_, visit):
+        for dark in (False, True):
+            for width in (1280, 360):
+                await visit.look(width, dark=dark)
+                assert await visit.barriers() == []
+                assert not await visit.overflows(), width
+
+
+async def test_a_replica_that_is_gone_is_told_and_the_old_figures_stay(
+    mock_broker: MockBroker, unique: Unique, tmp_path: Path
+) -> None:
+    """The page outlives what it watches."""
+    async with scene("idle", mock_broker, unique, tmp_path) as (stage, visit):
+        delivered = await visit.table("topics")
+        await stage.app.stop()
+        await visit.shows("#state", "no answer")
+        assert "the figures below are old" in await visit.text("#told")
+        assert await visit.table("topics") == delivered
+
+
+async def test_a_keyboard_is_enough(mock_broker: MockBroker, unique: Unique, tmp_path: Path) -> None:
+    """Refreshing can be stopped, tables scrolled and settings opened; secrets are not among them."""
+    async with scene("idle", mock_broker, unique, tmp_path) as (stage, visit):
+        await visit.page.keyboard.press("Tab")
+        await visit.page.keyboard.press("Enter")
+        assert await visit.page.locator("#pause").get_attribute("aria-pressed") == "true"
+        asked = len(visit.asked)
+        for _ in range(20):
+            await visit.page.keyboard.press("Tab")
+            if await visit.page.evaluate("document.activeElement.tagName") == "SUMMARY":
+                break
+        await visit.page.keyboard.press("Enter")
+        shown = await visit.text("#settings")
+        assert '"group_id"' in shown
+        assert stage.key_file.read_text() not in shown
+        assert len(visit.asked) == asked
+
+
+async def test_what_happened_is_seen_as_a_curve(
+    mock_broker: MockBroker, unique: Unique, tmp_path: Path
+) -> None:
+    """With words for those who do not see it."""
+    async with scene("idle", mock_broker, unique, tmp_path) as (_, visit):
+        await visit.page.locator("#flows path[d^='M']").first.wait_for(timeout=PATIENCE_MS)
+        words = await visit.page.locator("#flows svg").first.get_attribute("aria-label")
+        assert words is not None
+        assert words.startswith("delivered: ")
