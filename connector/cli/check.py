@@ -20,6 +20,7 @@ from connector.model.verdict import Halt
 from connector.ops import logs
 from connector.settings import Settings, typed_options
 from connector.settings.checks import is_loopback, travels_safely
+from connector.settings.reference import EXAMPLE_KEY
 from connector.vendors import DESTINATIONS
 from connector.vendors.contract import Destination, Request, Response
 
@@ -67,6 +68,7 @@ def _findings(settings: Settings, config: Path | None, offline: bool) -> Iterato
     name = settings.destination.name
     where = str(config) if config is not None else "the environment"
     yield Finding("configuration", "ok", f"{where}: {', '.join(settings.source.topics)} to {name}")
+    yield from _example_key(settings)
     yield from _replay_warning(settings)
     yield from _in_the_clear(settings)
     yield from _advice(settings)
@@ -75,6 +77,12 @@ def _findings(settings: Settings, config: Path | None, offline: bool) -> Iterato
     yield from _kafka(settings)
     yield from asyncio.run(_registry(settings))
     yield from asyncio.run(_destination(settings))
+
+
+def _example_key(settings: Settings) -> Iterator[Finding]:
+    key = settings.destination.api_key
+    if key is not None and key.get_secret_value() == EXAMPLE_KEY:
+        yield Finding("destination", "warning", "destination.api_key is still the example's")
 
 
 def _replay_warning(settings: Settings) -> Iterator[Finding]:

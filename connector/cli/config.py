@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated
+
+import typer
 
 from connector.cli.common import command
 
@@ -46,13 +49,20 @@ def reference() -> None:
 
 
 @app.command()
-def example() -> None:
+def example(
+    destination: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="One of `connector destinations`; topsort without it."),
+    ] = None,
+) -> None:
     """Print a commented file that names every setting and loads as it is.
 
     \b
     Example:
-      connector config example > connector.yaml
+      connector config example --destination moloco > connector.yaml
     """
-    from connector.settings.reference import example as text
+    from connector.cli.options import destination_named
+    from connector.settings import reference
 
-    print(text(), end="")
+    kind = destination_named(destination or reference.EXAMPLE_DESTINATION)
+    print(reference.example(kind.name), end="")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -16,15 +16,14 @@ from pydantic.fields import FieldInfo
 
 from connector.settings.checks import destinations
 from connector.settings.load import secret_fields
-from connector.settings.model import FILE_SUFFIX, LimitsSettings, Settings
+from connector.settings.model import FILE_SUFFIX, LimitsSettings, Settings, SourceSettings
 from connector.settings.problem import number
 
 EXAMPLE_DESTINATION = "topsort"
+EXAMPLE_KEY = "replace-me"
 _EXAMPLES: dict[str, Any] = {
-    "destination.name": EXAMPLE_DESTINATION,
-    "destination.api_key": "replace-me",
+    "destination.api_key": EXAMPLE_KEY,
     "source.topics": ["orders", "clickstream"],
-    "source.group_id": f"commerce-connector-{EXAMPLE_DESTINATION}",
     "source.properties": {"bootstrap.servers": "localhost:9092"},
     "destination.options.currency": "EUR",
 }
@@ -45,6 +44,7 @@ def json_schema() -> dict[str, Any]:
     schema["$defs"]["DestinationSettings"]["properties"]["name"]["enum"] = sorted(destinations())
     refused = {"enum": sorted({*unusable.OURS, *unusable.NO_EFFECT, *unusable.HARMFUL})}
     schema["$defs"]["SourceSettings"]["properties"]["properties"]["propertyNames"] = {"not": refused}
+    _let_sections_be_empty(schema)
     choices = []
     for name, destination in sorted(destinations().items()):
         options = destination.Options.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
@@ -69,6 +69,15 @@ def json_schema() -> dict[str, Any]:
         )
     schema["allOf"] = choices
     return schema
+
+
+def _let_sections_be_empty(schema: dict[str, Any]) -> None:
+    """A section whose keys are all commented out is null."""
+    owners = (schema, Settings), (schema["$defs"]["SourceSettings"], SourceSettings)
+    for owner, model in owners:
+        for name, field in model.model_fields.items():
+            if _section(field) is not None and not field.is_required():
+                owner["properties"][name] = {"anyOf": [owner["properties"][name], {"type": "null"}]}
 
 
 def _with_files(options: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
@@ -252,36 +261,54 @@ def _range(shape: dict[str, Any]) -> str:
 # ── the example ──────────────────────────────────────────────────────────────────────────────────
 
 
-def example() -> str:
-    """A file that names every setting, each with its reason, and that loads as it is."""
+def example(name: str = EXAMPLE_DESTINATION) -> str:
+    """A file for this destination that names every setting, each with its reason, and that loads as it is."""
     lines = [
         "# Every setting of commerce-connector with its default; a real file needs only what differs.",
         "# Every key is also an environment variable: CONNECTOR_DESTINATION__API_KEY and so on.",
     ]
-    for name, field in Settings.model_fields.items():
+    values = _EXAMPLES | _of_destination(name)
+    for section_name, field in Settings.model_fields.items():
         section = _section(field)
-        assert section is not None, name
-        lines += ["", *_example_section(name, name, section, 0)]
+        assert section is not None, section_name
+        lines += ["", *_example_section(section_name, section_name, section, values)]
     return "\n".join(lines) + "\n"
 
 
-def _example_section(path: str, key: str, section: type[BaseModel], depth: int) -> Iterator[str]:
+def _of_destination(name: str) -> dict[str, Any]:
+    """What must be given for this one and has no example of its own: its name, and where it is."""
+    kind = destinations()[name]
+    fields = kind.Options.model_fields
+    found = {"destination.name": name, "source.group_id": f"commerce-connector-{name}"}
+    if kind.url_per_account:
+        found["destination.url"] = kind.url(kind.Options(**example_options(kind.Options)))
+    for option in kind.address_options:
+        found[f"destination.options.{option}"] = _first_example(option, fields[option])
+    return found
+
+
+def _example_section(
+    path: str, key: str, section: type[BaseModel], values: Mapping[str, Any]
+) -> Iterator[str]:
+    depth = path.count(".")
     yield f"{'  ' * depth}{key}:"
     for name, field in section.model_fields.items():
         here = f"{path}.{name}"
         indent = "  " * (depth + 1)
         inner = _section(field)
         if here == "destination.options":
-            inner = destinations()[EXAMPLE_DESTINATION].Options
+            inner = destinations()[values["destination.name"]].Options
         if inner is not None and inner.model_fields:
-            yield from _example_section(here, name, inner, depth + 1)
+            yield from _example_section(here, name, inner, values)
             continue
         if field.description:
             yield from textwrap.wrap(
                 field.description, 100, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
             )
-        value = _example_of(here, field)
-        in_a_list = yaml.safe_dump([value], default_flow_style=True, sort_keys=False, width=10_000)
+        value = values[here] if here in values else _example_of(here, field)
+        in_a_list = yaml.safe_dump(
+            [value], default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True
+        )
         yield f"{indent}{name}: {in_a_list.strip()[1:-1]}"
 
 
@@ -297,7 +324,9 @@ def example_options(options: type[BaseModel]) -> dict[str, Any]:
 def _example_of(path: str, field: FieldInfo) -> Any:
     if path in _EXAMPLES:
         return _EXAMPLES[path]
-    if field.is_required():
-        assert field.examples, f"{path} must be given, so its field needs an example"
-        return field.examples[0]
-    return _plain(field)
+    return _first_example(path, field) if field.is_required() else _plain(field)
+
+
+def _first_example(path: str, field: FieldInfo) -> Any:
+    assert field.examples, f"{path} must be given, so its field needs an example"
+    return field.examples[0]

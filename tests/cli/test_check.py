@@ -231,6 +231,18 @@ def test_the_oldest_event_into_a_destination_that_writes_to_customers_is_a_warni
         assert ("source.start_from" in states(ended)) is told
 
 
+@pytest.mark.parametrize("destination", sorted(DESTINATIONS))
+def test_an_example_that_was_not_edited_is_a_warning(destination: str, tmp_path: Path) -> None:
+    """It loads, so that it can be tried out; its key opens nothing."""
+    file = tmp_path / "connector.yaml"
+    text = connector("config", "example", "--destination", destination).out
+    for written, state in (text, "warning"), (text.replace("replace-me", KEY), None):
+        file.write_text(written)
+        ended = connector("check", "-c", str(file), "--offline")
+        assert (ended.code, ended.err) == (0, "")
+        assert states(ended).get("destination") == state
+
+
 def test_credentials_that_can_be_read_on_the_way_are_a_warning(tmp_path: Path) -> None:
     """Whether by accident (Kafka) or because somebody allowed it; also offline, and never with the value."""
     file = tmp_path / "connector.yaml"

@@ -18,6 +18,15 @@ def test_the_example_is_a_file_that_loads(tmp_path: Path) -> None:
     assert load(file, {}).destination.name == reference.EXAMPLE_DESTINATION
 
 
+def test_the_example_is_for_the_destination_that_is_asked_for(tmp_path: Path) -> None:
+    """Each has options of its own; a name that is none is bad usage."""
+    ended = connector("config", "example", "--destination", "moloco")
+    assert ended == (0, reference.example("moloco"), "")
+    ended = connector("config", "example", "--destination", "molco")
+    assert (ended.code, ended.out) == (2, "")
+    assert "did you mean moloco?" in ended.err
+
+
 def test_the_schema_is_json() -> None:
     """An editor can read it from a pipe."""
     ended = connector("config", "schema")

@@ -6,34 +6,41 @@ import re
 from pathlib import Path
 
 import jsonschema
+import pytest
 import yaml
 
 from connector.kafka.properties import ceilings
 from connector.kafka.unusable import HARMFUL, NO_EFFECT, OURS
 from connector.settings import load, reference
 from connector.settings.model import paths
-from tests.settings.configurations import ROOT, with_
+from connector.vendors import DESTINATIONS
+from tests.settings.configurations import MINIMAL, ROOT, with_
 
 
-def test_the_example_loads_and_names_every_setting(tmp_path: Path) -> None:
-    """It is a file to start from, and a full one."""
+@pytest.mark.parametrize("destination", sorted(DESTINATIONS))
+def test_the_example_loads_and_names_every_setting(destination: str, tmp_path: Path) -> None:
+    """It is a file to start from, and a full one, the destination's own settings included."""
     file = tmp_path / "connector.yaml"
-    file.write_text(reference.example())
-    load(file, {})
-    raw = yaml.safe_load(reference.example())
-    for path in paths():
+    file.write_text(reference.example(destination))
+    settings = load(file, {})
+    assert settings.destination.name == destination
+    raw = yaml.safe_load(reference.example(destination))
+    assert list(jsonschema.Draft202012Validator(reference.json_schema()).iter_errors(raw)) == []
+    options = [f"destination.options.{name}" for name in DESTINATIONS[destination].Options.model_fields]
+    for path in (*paths(), *options):
         here = raw
         for step in path.split("."):
             assert step in here, path
             here = here[step]
 
 
-def test_the_json_schema_takes_the_example_and_refuses_what_we_refuse() -> None:
+def test_the_json_schema_takes_what_loads_and_refuses_what_we_refuse() -> None:
     """An editor marks what `connector check` would."""
     schema = reference.json_schema()
     validator = jsonschema.Draft202012Validator
     validator.check_schema(schema)
-    assert list(validator(schema).iter_errors(yaml.safe_load(reference.example()))) == []
+    assert list(validator(schema).iter_errors(MINIMAL | {"http": None, "delivery": None})) == []
+    assert list(validator(schema).iter_errors(with_("source.schema_registry", None))) == []
     for path, value in (
         ("destination.nmae", "x"),
         ("destination.name", "topsrot"),
@@ -45,6 +52,8 @@ def test_the_json_schema_takes_the_example_and_refuses_what_we_refuse() -> None:
         ("source.properties.check:crcs", True),
         ("dead_letter.flood_ratio", 2),
         ("http", {"prot": 1}),
+        ("http", 8080),
+        ("source", None),
     ):
         assert list(validator(schema).iter_errors(with_(path, value))), path
 
