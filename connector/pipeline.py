@@ -331,16 +331,16 @@ class Pipeline:
         self._hold(ticket, rejection.size)
         self._dead_letter(ticket, self._flood.admit_refused)
 
-    def _dead_letter(self, ticket: Ticket, admit: Callable[[], bool]) -> None:
+    def _dead_letter(self, ticket: Ticket, admit: Callable[[str], bool]) -> None:
         """Write the record aside; it is settled when Kafka has acknowledged it.
 
         The record that would make it a flood stays open, and so does every one after it: somebody must look.
         """
         if not ticket.record.lease.live:
             return
-        if self._halted == "dead_letter_flood" or not admit():
-            reason = ticket.rejections[0].reason
-            self._sender.halt("dead_letter_flood", f"too many records are refused, the last with {reason}")
+        reason = ticket.rejections[0].reason
+        if self._halted == "dead_letter_flood" or not admit(reason):
+            self._sender.halt("dead_letter_flood", self._flood.told(str(ticket.record.coordinate), reason))
             return
         self._writing[ticket.record.lease] += 1
         self._dead_letters.write(ticket, lambda: self._dead_lettered(ticket))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from itertools import islice
 
 SEEN_MIN = 50
 """Records with a fate before a share means anything: the first bad one of a fresh process is a share of 1."""
@@ -26,6 +27,13 @@ class _Last:
             self._counts[kinds[0]] -= 1
         kinds.append(kind)
         self._counts[kind] += 1
+
+    def count(self, kind: int) -> int:
+        """How many of them are of this kind."""
+        return self._counts[kind]
+
+    def __len__(self) -> int:
+        return len(self._kinds)
 
     def share(self, kind: int, of_at_least: int = 1) -> float:
         """What part of them is of this kind, counted as if there were `of_at_least`."""
@@ -58,6 +66,9 @@ class FloodGuard:
         self._ratio = ratio
         self._read = _Last(window, 3)
         self._answered = _Last(window, 2)
+        self._refused_for: deque[str] = deque(maxlen=window)
+        self._rejected_for: deque[str] = deque(maxlen=window)
+        """Reasons of dead letters, the newest last; as many of them count as are still in the window."""
         self._decided = 0
 
     def skipped(self) -> None:
@@ -74,7 +85,7 @@ class FloodGuard:
         self._decided += 1
         self._answered.add(_DELIVERED)
 
-    def admit_refused(self) -> bool:
+    def admit_refused(self, reason: str) -> bool:
         """A record can't be decoded or mapped: may it become a dead letter?"""
         read = self._read
         share = read.share_with(_REFUSED, _REFUSED)
@@ -83,16 +94,44 @@ class FloodGuard:
             return False
         self._decided += 1
         read.add(_REFUSED)
+        self._refused_for.append(reason)
         return True
 
-    def admit_rejected(self) -> bool:
+    def admit_rejected(self, reason: str) -> bool:
         """The vendor will never take a mapped record: may it become a dead letter?"""
         rejected = self._answered.share_with(_REJECTED, _REJECTED, SEEN_MIN)
         if self._too_much(self._read.share(_REFUSED) + self._read.share(_MAPPED) * rejected):
             return False
         self._decided += 1
         self._answered.add(_REJECTED)
+        self._rejected_for.append(reason)
         return True
+
+    def told(self, last: str, reason: str) -> str:
+        """For people: how many were refused and why most often, which record was not admitted any more, and
+        what to do. `last` names that record."""
+        refused, rejected = self._read.count(_REFUSED), self._answered.count(_REJECTED)
+        counts = []
+        if refused:
+            counts.append(f"{_part(refused, len(self._read))} read were refused before sending")
+        if rejected:
+            counts.append(f"{_part(rejected, len(self._answered))} answered were rejected by the vendor")
+        reasons = Counter([*_newest(self._refused_for, refused), *_newest(self._rejected_for, rejected)])
+        often = f", most often with {reasons.most_common(1)[0][0]}" if reasons else ""
+        return (
+            f"{' and '.join(counts) or 'the first one is already too many'}{often}; "
+            f"{last} ({reason}) would be one too many and stays open. Look at it with `connector explain`, "
+            "mend the cause and restart: it goes on there. If all of them are meant to become dead letters, "
+            f"restart with dead_letter.flood_ratio: 1 (now {self._ratio:g})"
+        )
 
     def _too_much(self, share: float) -> bool:
         return self._decided + 1 >= SEEN_MIN and share > self._ratio
+
+
+def _part(count: int, whole: int) -> str:
+    return f"{count} of the last {whole} records ({count / whole:.0%})"
+
+
+def _newest(reasons: deque[str], count: int) -> list[str]:
+    return [*islice(reversed(reasons), count)]

@@ -11,10 +11,15 @@ from hypothesis import strategies as st
 from connector.delivery.flood import SEEN_MIN, FloodGuard
 
 
+def refuse(guard: FloodGuard) -> bool:
+    """A record can't be decoded."""
+    return guard.admit_refused("undecodable")
+
+
 def reject(guard: FloodGuard) -> bool:
     """A record goes all the way to the vendor, which rejects it."""
     guard.mapped()
-    return guard.admit_rejected()
+    return guard.admit_rejected("http_400")
 
 
 def deliver(guard: FloodGuard) -> None:
@@ -23,7 +28,7 @@ def deliver(guard: FloodGuard) -> None:
     guard.delivered()
 
 
-@pytest.mark.parametrize("bad", [FloodGuard.admit_refused, reject])
+@pytest.mark.parametrize("bad", [refuse, reject])
 def test_a_stream_of_nothing_but_dead_letters_is_stopped_at_the_fiftieth(bad) -> None:  # type: ignore[no-untyped-def]  # either way of being bad
     """49 are too few to tell; the fiftieth stays open, and so does every one after it."""
     guard = FloodGuard(0.5, 200)
@@ -35,7 +40,7 @@ def test_the_ratio_itself_is_allowed_and_the_record_beyond_it_is_not() -> None:
     guard = FloodGuard(0.5, 100)
     for _ in range(50):
         guard.skipped()
-    assert [guard.admit_refused() for _ in range(60)] == [True] * 50 + [False] * 10
+    assert [guard.admit_refused("undecodable") for _ in range(60)] == [True] * 50 + [False] * 10
 
 
 def test_refused_and_rejected_records_add_up() -> None:
@@ -45,7 +50,9 @@ def test_refused_and_rejected_records_add_up() -> None:
         for count in range(1000):
             guard.mapped()
             guard.mapped()
-            admitted = guard.admit_refused() and (count % 2 == 0 or guard.admit_rejected())
+            admitted = guard.admit_refused("undecodable") and (
+                count % 2 == 0 or guard.admit_rejected("http_400")
+            )
             if count % 2 == 0:
                 guard.delivered()
             if not admitted:
@@ -61,7 +68,7 @@ def test_old_records_leave_the_window() -> None:
     guard = FloodGuard(0.5, 100)
     for _ in range(10_000):
         deliver(guard)
-    assert [guard.admit_refused() for _ in range(52)] == [True] * 50 + [False] * 2
+    assert [guard.admit_refused("undecodable") for _ in range(52)] == [True] * 50 + [False] * 2
     guard = FloodGuard(0.5, 100)
     for _ in range(10_000):
         deliver(guard)
@@ -71,7 +78,7 @@ def test_old_records_leave_the_window() -> None:
 def test_a_ratio_of_one_switches_it_off() -> None:
     """An operator may accept everything."""
     guard = FloodGuard(1.0, 50)
-    assert all(guard.admit_refused() and reject(guard) for _ in range(1000))
+    assert all(guard.admit_refused("undecodable") and reject(guard) for _ in range(1000))
 
 
 def test_a_slow_vendor_makes_no_flood_of_a_few_bad_records() -> None:
@@ -82,7 +89,7 @@ def test_a_slow_vendor_makes_no_flood_of_a_few_bad_records() -> None:
         if count % 10:
             guard.mapped()
         else:
-            assert guard.admit_refused()
+            assert guard.admit_refused("undecodable")
 
 
 def test_the_first_answer_is_no_flood() -> None:
@@ -92,7 +99,7 @@ def test_the_first_answer_is_no_flood() -> None:
         guard.skipped()
     for _ in range(140):
         guard.mapped()
-    assert all(guard.admit_rejected() for _ in range(30))
+    assert all(guard.admit_rejected("http_400") for _ in range(30))
 
 
 @settings(max_examples=150)
@@ -123,7 +130,7 @@ def test_a_dead_letter_is_admitted_exactly_up_to_the_ratio(
                 read.append("skip")
             case "refuse":
                 crosses = decided + 1 >= SEEN_MIN and share([*read, "refuse"], answers) > ratio
-                assert guard.admit_refused() is not crosses
+                assert guard.admit_refused("undecodable") is not crosses
                 if crosses:
                     continue
                 read.append("refuse")
@@ -151,12 +158,47 @@ def test_below_the_ratio_nothing_ever_halts_whatever_the_delay(bad: float, delay
     for _ in range(20_000):
         is_bad = draw.random() < bad
         if is_bad and draw.random() < 0.5:
-            assert guard.admit_refused()
+            assert guard.admit_refused("undecodable")
         else:
             guard.mapped()
             on_their_way.append(is_bad)
         if len(on_their_way) > delay:
             if on_their_way.pop(0):
-                assert guard.admit_rejected()
+                assert guard.admit_rejected("http_400")
             else:
                 guard.delivered()
+
+
+def test_a_halt_tells_how_many_why_which_record_and_what_to_do() -> None:
+    """Who is called for it finds all of that in the one sentence, and need not look for the first record."""
+    guard = FloodGuard(0.5, 200)
+    for number in range(49):
+        if number % 12 == 0:
+            guard.skipped()
+        else:
+            assert guard.admit_refused("undecodable" if number % 7 == 0 else "invalid_event")
+    assert not guard.admit_refused("undecodable")
+    told = guard.told("orders:3:49", "undecodable")
+    assert told.startswith("44 of the last 49 records (90%) read were refused before sending")
+    assert "most often with invalid_event; orders:3:49 (undecodable)" in told
+    assert "restart: it goes on there" in told
+    assert "dead_letter.flood_ratio: 1 (now 0.5)" in told
+
+
+def test_the_most_frequent_reason_is_one_of_the_window() -> None:
+    """What was wrong long ago does not explain a flood now, and answers have their own count."""
+    guard = FloodGuard(0.5, 50)
+    for _ in range(10):
+        assert guard.admit_rejected("http_400")
+    for _ in range(200):
+        deliver(guard)
+    for _ in range(9):
+        assert guard.admit_refused("undecodable")
+    while reject(guard):
+        pass
+    told = guard.told("orders:0:7", "http_400")
+    assert "9 of the last 50 records (18%) read were refused before sending and " in told
+    assert "answered were rejected by the vendor, most often with http_400;" in told
+    for _ in range(60):
+        guard.delivered()
+    assert "most often with undecodable;" in guard.told("orders:0:7", "http_400")

@@ -129,8 +129,8 @@ class Breaking:
 
     def halt_for_good(self) -> None:
         """Every refusal is a flood."""
-        self._patch.setattr(FloodGuard, "admit_rejected", lambda self: False)
-        self._patch.setattr(FloodGuard, "admit_refused", lambda self: False)
+        self._patch.setattr(FloodGuard, "admit_rejected", lambda self, reason: False)
+        self._patch.setattr(FloodGuard, "admit_refused", lambda self, reason: False)
 
     def have_a_wrong_key(self) -> None:
         """The vendor lets nobody in, now or later."""

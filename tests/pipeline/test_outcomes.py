@@ -163,6 +163,8 @@ def test_the_flood_halts_before_the_record_too_many() -> None:
             rig.poll(lease, *(in_json(number, do="skip") for number in range(25)), *[b"\xff"] * 40)
             await soon(lambda: rig.kafka.slices_done == 1)
             assert rig.telemetry.halt_reason == "dead_letter_flood"
+            assert "25 of the last 50 records (50%) read" in rig.telemetry.halt_detail
+            assert "clicks:0:50 (undecodable)" in rig.telemetry.halt_detail
             assert rig.books() == {"skipped": 25, "dead_lettered": 25, "in_flight": 15}
             assert rig.partition(lease).frontier.commit_offset == 50
             assert rig.kafka.paused == {lease}
