@@ -46,7 +46,7 @@ class Finding(msgspec.Struct, frozen=True):
 @app.command()
 def check(
     config: ConfigFile = None,
-    offline: Annotated[bool, typer.Option(help="Look at the configuration only.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Look at the configuration only.")] = False,
 ) -> None:
     """Try a configuration out: broker, topics, registry, dead-letter topic and the destination's key.
 

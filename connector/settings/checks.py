@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 Problems = Iterator[Problem]
 
+PORT_MAX = 65_535
+
 _BROKER = re.compile(
-    r"(?:(?:plaintext|ssl|sasl_plaintext|sasl_ssl)://)?(?:\[[0-9a-f:.]+\]|[^\s:/\[\]@]+)(?::\d{1,5})?",
+    r"(?:(?:plaintext|ssl|sasl_plaintext|sasl_ssl)://)?(?:\[[0-9a-f:.]+\]|[^\s:/\[\]@]+)(?::(\d{1,5}))?",
     re.IGNORECASE,
 )
 """A broker as librdkafka reads it; what it can't read it leaves out, and says so in its log alone."""
@@ -127,8 +129,13 @@ def brokers_named(settings: Settings) -> Problems:
         return  # its file can't be read, which is told elsewhere
     if not brokers.strip(" ,"):
         yield Problem(path, "is missing", "for example kafka-1:9092,kafka-2:9092")
-    elif not all(_BROKER.fullmatch(broker.strip()) for broker in brokers.split(",") if broker.strip()):
+    elif not all(_is_broker(broker.strip()) for broker in brokers.split(",") if broker.strip()):
         yield Problem(path, "is not a list of hosts", "for example kafka-1:9092,kafka-2:9092")
+
+
+def _is_broker(text: str) -> bool:
+    found = _BROKER.fullmatch(text)
+    return found is not None and 0 < int(found[1] or 9092) <= PORT_MAX
 
 
 def properties_usable(settings: Settings) -> Problems:

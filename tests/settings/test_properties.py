@@ -49,6 +49,8 @@ def with_properties(**given: object) -> dict[str, Any]:
         ("bootstrap.servers", ",", "is missing"),
         ("bootstrap.servers", "https://kafka:9092", "is not a list of hosts"),
         ("bootstrap.servers", "kafka-1:9092 kafka-2:9092", "is not a list of hosts"),
+        ("bootstrap.servers", "kafka-1:9092,kafka-2:65536", "is not a list of hosts"),
+        ("bootstrap.servers", "kafka:0", "is not a list of hosts"),
         ("bootstrap.servers", ["kafka-1", "kafka-2"], "commas are between them"),
     ],
 )
