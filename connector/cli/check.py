@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 import typer
 
 from connector.cli import asking
 from connector.cli.asking import ask, registry_address, registry_credentials
+from connector.cli.check_records import newest_records
 from connector.cli.common import PROBLEMS_FOUND, ConfigFile, command, read_settings
+from connector.cli.finding import Finding, State
 from connector.kafka.inspect import Cluster, ClusterError
 from connector.kafka.security import doubts
 from connector.model.verdict import Halt
@@ -24,23 +27,7 @@ from connector.settings.reference import EXAMPLE_KEY
 from connector.vendors import DESTINATIONS
 from connector.vendors.contract import Destination, Request, Response
 
-State = Literal["ok", "advice", "warning", "wrong"]
-
 app = command()
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One line: what was looked at, how it is, and what to do when it is not well.
-
-    `advice` is what can't be looked at from here, and somebody must know.
-    """
-
-    subject: str
-    state: State
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.state:<8} {self.subject:<18} {self.text}"
 
 
 @app.command()
@@ -50,13 +37,15 @@ def check(
 ) -> None:
     """Try a configuration out: broker, topics, registry, dead-letter topic and the destination's key.
 
-    Sends no event and joins no group. Exit code 3 when something is wrong.
+    Reads the newest record of each topic, to tell whether it decodes and maps. Sends no event and joins no
+    group. Exit code 3 when something is wrong.
 
     \b
     Example:
       connector check -c connector.yaml
     """
     settings = read_settings(config)
+    logs.configure("error", "text")
     worst = 0
     for finding in _findings(settings, config, offline):
         print(logs.redact(str(finding)), flush=True)
@@ -134,12 +123,16 @@ def _configured(settings: Settings) -> tuple[Destination, str]:
 def _kafka(settings: Settings) -> Iterator[Finding]:
     properties = settings.source.librdkafka()
     servers = properties["bootstrap.servers"]
+    print(f"asking {servers}, for {asking.ANSWER_S:g} s at the most …", file=sys.stderr, flush=True)
+    answers = False
     try:
         with Cluster(properties, settings.source.group_id, asking.ANSWER_S) as cluster:
             topics = cluster.topics()
+            answers = True
             yield Finding("broker", "ok", f"{servers} answers")
             found = dict(_matching(settings, topics))
             yield from _topics(settings, found)
+            yield from newest_records(settings, cluster, found)
             yield from _offsets(settings, cluster, found)
             yield from _dead_letters(settings, cluster, topics)
     except ClusterError as error:
@@ -148,6 +141,9 @@ def _kafka(settings: Settings) -> Iterator[Finding]:
             "wrong",
             f"{servers}: {error}. Check source.properties: bootstrap.servers, security.protocol and sasl.*",
         )
+        if not answers:
+            for subject in ("topic", "consumer group", "dead-letter topic"):
+                yield Finding(subject, "advice", "not asked: the broker does not answer")
 
 
 def _matching(settings: Settings, topics: Mapping[str, int]) -> Iterator[tuple[str, int]]:
@@ -175,6 +171,9 @@ def _topics(settings: Settings, found: Mapping[str, int]) -> Iterator[Finding]:
 
 def _offsets(settings: Settings, cluster: Cluster, found: Mapping[str, int]) -> Iterator[Finding]:
     group = settings.source.group_id
+    if not found:
+        yield Finding("consumer group", "advice", f"{group}: not asked: none of its topics is there")
+        return
     try:
         offsets = cluster.committed(found.items())
     except ClusterError as error:

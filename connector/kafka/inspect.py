@@ -28,6 +28,10 @@ _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
 
 
+LOOK_BACK = 10
+"""Offsets before the end among which a newest record is looked for: the last ones may be the marks of
+transactions, or compacted away."""
+
 READ_AT_ONCE = 500
 """Messages taken from the client in one call: one by one they cost ten times as much."""
 
@@ -131,6 +135,28 @@ class Cluster:
                 if error is None and offset == where.offset:
                     return stored_of(message)
             return None  # a hole: compaction, or the mark of a transaction
+        finally:
+            self._consumer.unassign()
+
+    def newest(self, topic: str, number: int) -> Stored | None:
+        """The newest record of a partition; None when there is none among its last `LOOK_BACK` offsets."""
+        first, end = self.edges(topic, number)
+        if first == end:
+            return None
+        found: Stored | None = None
+        self._consumer.assign([TopicPartition(topic, number, max(first, end - LOOK_BACK))])
+        try:
+            while True:
+                for message in self._some():
+                    error, offset = message.error(), message.offset()
+                    assert offset is not None, "a message has its offset, an end of partition too"
+                    if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                        return found
+                    if error is not None:
+                        raise ClusterError(f"{topic}:{number} can't be read: {error.str()}")
+                    found = stored_of(message)
+                    if offset + 1 >= end:
+                        return found
         finally:
             self._consumer.unassign()
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import yaml
 
 from connector.cli import asking
+from connector.codec.wire import frame
 from connector.kafka.embedded import EmbeddedKafka
 from connector.kafka.inspect import Cluster, ClusterError
+from connector.kafka.produce import Writer
+from connector.sample import generate
 from connector.settings.reference import example_options
 from connector.vendors import DESTINATIONS
 from tests.cli.answering import answering
@@ -78,6 +83,7 @@ def test_all_is_well_is_a_line_each_and_exit_code_0(kafka: EmbeddedKafka, tmp_pa
         "configuration": "ok",
         "broker": "ok",
         "topic": "ok",
+        "newest record": "ok",
         "consumer group": "ok",
         "dead-letter topic": "ok",
         "destination": "ok",
@@ -121,8 +127,17 @@ def test_a_broker_that_is_not_there_is_told_within_seconds(tmp_path: Path) -> No
     with answering(*HEALTHY) as vendor:
         ended = run_check(tmp_path, "127.0.0.1:1", vendor.url)
     assert ended.code == 3
-    assert states(ended) == {"configuration": "ok", "broker": "wrong", "destination": "ok"}
+    assert states(ended) == {
+        "configuration": "ok",
+        "broker": "wrong",
+        "topic": "advice",
+        "consumer group": "advice",
+        "dead-letter topic": "advice",
+        "destination": "ok",
+    }
     assert "bootstrap.servers" in ended.out
+    assert ended.out.count("not asked: the broker does not answer") == 3
+    assert "asking 127.0.0.1:1, for 1.5 s at the most" in ended.err
 
 
 def test_a_property_that_librdkafka_does_not_know_is_wrong(kafka: EmbeddedKafka, tmp_path: Path) -> None:
@@ -189,6 +204,97 @@ def test_a_policy_that_may_not_be_read_is_a_warning(
     with answering(*HEALTHY) as vendor:
         ended = run_check(tmp_path, kafka.bootstrap, vendor.url)
     assert (ended.code, states(ended)["dead-letter topic"]) == (0, "warning")
+
+
+def write(kafka: EmbeddedKafka, topic: str, *values: bytes | None) -> None:
+    """A new topic, and these in it."""
+    kafka.create_topic(topic, 1)
+
+    async def flush() -> None:
+        writer = Writer({"bootstrap.servers": kafka.bootstrap})
+        for value in values:
+            writer.write(topic, b"key", value)
+        await writer.flush()
+        writer.close()
+
+    asyncio.run(flush())
+
+
+def test_the_newest_record_tells_what_would_become_of_it(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    """As what it decodes, its type, and whether it would be sent; older ones do not matter."""
+    events = [*generate(200, kind="orders")]
+    mapped = next(each for each in events if each["event_type"] == "order_created")
+    write(kafka, "good-orders", b"broken", orjson.dumps(mapped))
+    write(kafka, "gone", None)
+    write(kafka, "strange-type", orjson.dumps(mapped | {"event_type": "order_teleported"}))
+    with answering(*HEALTHY) as vendor:
+        ended = run_check(
+            tmp_path, kafka.bootstrap, vendor.url, topics=["good-orders", "gone", "strange-type", "orders"]
+        )
+    assert ended.code == 0, ended.out
+    for line in (
+        "good-orders:0:1 decodes as JSON, order_created; ",
+        "gone:0:0 has no value: skipped as tombstone",
+        "strange-type:0:0 decodes as JSON, of an event type that this version does not know; skipped",
+        "orders holds none yet to look at",
+    ):
+        assert f"ok       newest record      {line}" in ended.out
+    assert str(mapped["event_id"]) not in ended.out + ended.err
+
+
+def test_framed_avro_without_a_registry_is_wrong_and_says_what_to_set(
+    kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    """Else every record becomes a dead letter, and the flood guard halts after the first fifty."""
+    write(kafka, "framed", frame(7, b"datum"))
+    with answering(*HEALTHY) as vendor:
+        ended = run_check(tmp_path, kafka.bootstrap, vendor.url, topics=["framed"])
+    assert (ended.code, states(ended)["newest record"]) == (3, "wrong")
+    assert (
+        "framed:0:0 looks like framed Avro (schema 7), and source.schema_registry.url is not set" in ended.out
+    )
+
+
+def test_a_record_that_can_not_be_read_says_where_and_never_what(
+    kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    """The reason and the path, and names that are no fields with those that were meant."""
+    order: Any = next(iter(generate(1, kind="orders")))
+    item = order["items"][0]
+    item["price"] = item.pop("unit_price_micros")
+    order["shopper@mail.example"] = 1
+    order["first_nam"] = item["quantity"] = "Jane-Doe"
+    write(kafka, "misnamed", orjson.dumps(order))
+    with answering(*HEALTHY) as vendor:
+        ended = run_check(tmp_path, kafka.bootstrap, vendor.url, topics=["misnamed"])
+    assert (ended.code, states(ended)["newest record"]) == (0, "warning"), ended.out
+    assert "misnamed:0:0 can't be read: invalid_event $.items[0].quantity: expected `" in ended.out
+    assert " items[].price: not a field; did you mean unit_price_micros?" in ended.out
+    assert "first_nam: not a field" in ended.out
+    assert not any(each in ended.out + ended.err for each in ("mail.example", "Jane-Doe"))
+
+
+def test_a_topic_that_may_not_be_read_is_wrong_and_the_rest_is_told(
+    kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connector could not read it either."""
+
+    def refused(*_: object) -> None:
+        raise ClusterError("orders:0 can't be read: not authorized")
+
+    monkeypatch.setattr(Cluster, "newest", refused)
+    with answering(*HEALTHY) as vendor:
+        ended = run_check(tmp_path, kafka.bootstrap, vendor.url)
+    assert (ended.code, states(ended)["newest record"]) == (3, "wrong")
+    assert states(ended)["dead-letter topic"] == "ok"
+
+
+def test_a_group_without_a_topic_is_not_said_to_go_on(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    """There is nothing yet that it could go on with."""
+    with answering(*HEALTHY) as vendor:
+        ended = run_check(tmp_path, kafka.bootstrap, vendor.url, topics=["nothing-here", "^later-.*"])
+    assert "goes on where it stopped" not in ended.out
+    assert "connector: not asked: none of its topics is there" in ended.out
 
 
 def test_start_from_fail_needs_a_group_with_offsets(kafka: EmbeddedKafka, tmp_path: Path) -> None:
