@@ -18,15 +18,20 @@ from connector.vendors.contract import Limits
 from tests.delivery.acme import item
 
 KEYS = ("a", "b", "c", None)
+KEY_LISTS = st.lists(st.sampled_from(KEYS), min_size=1, max_size=4)
 
 
 class Ordering(RuleBasedStateMachine):
     """Items come, batches leave, answers come in any order, partitions are taken away: as with the sender."""
 
     @initialize(
-        items_max=st.integers(1, 5), bytes_max=st.sampled_from([30, 60, 10_000]), unique=st.booleans()
+        items_max=st.integers(1, 5),
+        bytes_max=st.sampled_from([30, 60, 10_000]),
+        unique=st.booleans(),
+        backlog=st.lists(KEY_LISTS, min_size=3, max_size=3),
     )
-    def begin(self, items_max: int, bytes_max: int, unique: bool) -> None:
+    def begin(self, items_max: int, bytes_max: int, unique: bool, backlog: list[list[str | None]]) -> None:
+        """Something of each partition is there from the start: left to chance, most stories have nothing."""
         limits = Limits(items_max=items_max, body_bytes_max=bytes_max, unique_ids=unique)
         self.outbox = Outbox(limits, 0.05, keyed=True)
         self.now = 0.0
@@ -35,10 +40,12 @@ class Ordering(RuleBasedStateMachine):
         self.on_wire: list[Batch] = []
         self.open: dict[str | None, list[Item]] = defaultdict(list)
         """Submitted, ours, not settled, in order."""
+        for partition, keys in enumerate(backlog):
+            self.submit(keys, partition)
 
     # ── what comes in ────────────────────────────────────────────────────────────────────────────
 
-    @rule(keys=st.lists(st.sampled_from(KEYS), min_size=1, max_size=4), partition=st.integers(0, 2))
+    @rule(keys=KEY_LISTS, partition=st.integers(0, 2))
     def submit(self, keys: list[str | None], partition: int) -> None:
         new = []
         for key in keys:
@@ -53,7 +60,15 @@ class Ordering(RuleBasedStateMachine):
         if self.outbox.closes_at <= self.now:
             self.outbox.close_batch()
 
-    @rule(probing=st.booleans(), others_first_s=st.sampled_from([-1.0, 5.0]))
+    @rule(
+        seconds=st.sampled_from([0.0, 0.05, 30.0]),
+        probing=st.booleans(),
+        others_first_s=st.sampled_from([-1.0, 5.0]),
+    )
+    def send_after(self, seconds: float, probing: bool, others_first_s: float) -> None:
+        self.time_passes(seconds)
+        self.send(probing, others_first_s)
+
     def send(self, probing: bool, others_first_s: float) -> None:
         if probing:
             batch = self.outbox.take_for_probe(self.now, self.on_wire[0] if self.on_wire else None)
@@ -115,19 +130,23 @@ class Ordering(RuleBasedStateMachine):
         batch.keep(again)
         self.outbox.add_retry(batch, self.now + wait_s)
 
-    @rule(partition=st.integers(0, 2))
-    def fenced(self, partition: int) -> None:
-        """A partition is taken away, and given back under a new epoch."""
+    @rule(partition=st.integers(0, 2), wait_s=st.floats(0.0, 40.0))
+    def fenced(self, partition: int, wait_s: float) -> None:
+        """A partition is taken away, and given back under a new epoch. Requests with a key of it are broken
+        off, and what is left of them waits."""
         lease = self.leases[partition]
         lease.live = False
         self.leases[partition] = Lease("orders", partition, lease.epoch + 1)
         for key, waiting in self.open.items():
             self.open[key] = [one for one in waiting if is_live(one)]
+        self.outbox.fenced(self.now)
         for batch in [*self.on_wire]:
             if any(one.key is not None and not is_live(one) for one in batch.items):
                 self.on_wire.remove(batch)
-                self.outbox.put_back(batch)
-        self.outbox.fenced(self.now)
+                if self.outbox.drop_fenced(batch, self.now):
+                    self.outbox.add_retry(batch, self.now + wait_s)
+                else:
+                    self.outbox.ended(batch)
 
     # ── what must hold ───────────────────────────────────────────────────────────────────────────
 
@@ -162,14 +181,14 @@ TestOrdering = Ordering.TestCase
 TestOrdering.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
 
 
-@pytest.mark.parametrize("left", [0, 1, 2])
-def test_what_waits_to_be_halved_may_lose_its_items_to_a_rebalance(left: int) -> None:
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_what_waits_to_be_halved_may_lose_its_items_to_a_rebalance(kept: int) -> None:
     """More batches were refused than may be halved at once; those that wait shrink, and end all the same."""
     outbox = Outbox(Limits(items_max=10, body_bytes_max=10_000), 0.05, keyed=True)
     gone, ours = Lease("orders", 1, 1), Lease("orders", 2, 1)
     for number in range(TREES_MAX + 3):
         waits = number >= TREES_MAX
-        leases = [ours if not waits or at < left else gone for at in range(4)]
+        leases = [ours if not waits or at < kept else gone for at in range(4)]
         outbox.add([item(f"{number}/{at}", lease=lease) for at, lease in enumerate(leases)], 0.0)
         outbox.close_batch()
     batches = [outbox.take(0.0) for _ in range(TREES_MAX + 3)]
@@ -183,7 +202,7 @@ def test_what_waits_to_be_halved_may_lose_its_items_to_a_rebalance(left: int) ->
         settled += len(part.items)
         outbox.settled(part.items, 0.0)
         outbox.ended(part)
-    assert settled == TREES_MAX * 4 + 3 * left
+    assert settled == TREES_MAX * 4 + 3 * kept
     assert outbox.retrying == 0
 
 
@@ -225,3 +244,62 @@ def test_a_hot_key_fills_batches() -> None:
         outbox.settled(batch.items, 0.0)
         outbox.ended(batch)
     assert sizes == [10, 10, 5]
+
+
+def left(outbox: Outbox) -> list[list[str]]:
+    """The ids of every batch that may leave now, batch by batch."""
+    outbox.close_batch()
+    found = []
+    while (batch := outbox.take(0.0)) is not None:
+        found.append([one.id for one in batch.items])
+    return found
+
+
+def test_after_a_rebalance_nobody_waits_for_what_is_gone() -> None:
+    """Neither behind a batch that waits for another attempt, nor behind the second half of one."""
+    outbox = Outbox(Limits(items_max=3, body_bytes_max=10_000), 0.05, keyed=True)
+    gone, ours = Lease("orders", 1, 1), Lease("orders", 2, 1)
+    outbox.add([item("late", key="a", lease=gone)], 0.0)
+    outbox.close_batch()
+    late = outbox.take(0.0)
+    assert late is not None
+    outbox.add_retry(late, 3600.0)
+    outbox.add(
+        [item("1", key="b", lease=ours), item("2", key="b", lease=ours), item("half", key="c", lease=gone)],
+        0.0,
+    )
+    refused = outbox.take(0.0)
+    assert refused is not None
+    outbox.refuse(refused)
+    outbox.add([item("behind late", key="a", lease=ours), item("behind half", key="c", lease=ours)], 0.0)
+    gone.live = False
+    outbox.fenced(0.0)
+    assert left(outbox) == [["1"], ["behind late", "behind half"]]
+
+
+def test_a_lane_whose_waiting_died_unannounced_is_free() -> None:
+    """The poll thread fences before the loop hears of it."""
+    outbox = Outbox(Limits(items_max=1, body_bytes_max=10_000), 0.05, keyed=True)
+    gone, ours = Lease("orders", 1, 1), Lease("orders", 2, 1)
+    outbox.add([item("first", key="a", lease=gone), item("second", key="a", lease=gone)], 0.0)
+    first = outbox.take(0.0)
+    assert first is not None
+    gone.live = False
+    outbox.settled(first.items, 0.0)
+    outbox.ended(first)
+    outbox.add([item("ours", key="a", lease=ours)], 0.0)
+    assert left(outbox) == [["ours"]]
+
+
+def test_who_finds_no_room_behind_its_own_key_waits_for_that_batch() -> None:
+    """Also when a lane goes on: two batches with one key would be two requests at once."""
+    outbox = Outbox(Limits(items_max=10, body_bytes_max=60, frame_bytes=0), 0.05, keyed=True)
+    outbox.add([item(f"{number}", key="hot", size=40) for number in range(4)], 0.0)
+    for number in range(4):
+        outbox.close_batch()
+        batch = outbox.take(0.0)
+        assert batch is not None
+        assert [one.id for one in batch.items] == [f"{number}"]
+        assert left(outbox) == []
+        outbox.settled(batch.items, 0.0)
+        outbox.ended(batch)
