@@ -16,11 +16,12 @@ from pydantic import BaseModel, ValidationError
 
 from connector.cli.common import FAILED, command
 from connector.cli.lines import output, read_lines
-from connector.cli.options import DestinationName, OptionPairs, destination_named, options_of, read_pairs
+from connector.cli.options import OptionPairs, destination_named, options_of, read_pairs
 from connector.codec.answer import Undecodable
 from connector.codec.json_form import JsonReader
 from connector.codec.times import epoch_ms
 from connector.delivery.batcher import NEVER, Batcher
+from connector.model.event import Event
 from connector.settings import ConfigurationError, Problem, read
 from connector.settings.load import Given
 from connector.settings.model import ENV_DELIMITER, ENV_PREFIX, PURPOSES, DeliverySettings
@@ -36,7 +37,10 @@ app = command()
 
 @app.command("map")
 def map_command(
-    destination: DestinationName,
+    destination: Annotated[
+        str | None,
+        typer.Option("--destination", metavar="NAME", help="Which one; without it, the file's."),
+    ] = None,
     events: Annotated[
         Path | None,
         typer.Argument(
@@ -49,7 +53,7 @@ def map_command(
             "-c",
             "--config",
             metavar="FILE",
-            help="Only its destination.options and delivery.consent are read.",
+            help="Only its destination's name and options and delivery.consent are read.",
         ),
     ] = None,
     option: OptionPairs = None,
@@ -61,17 +65,19 @@ def map_command(
 ) -> None:
     """Turn canonical events, one JSON object a line, into request bodies, one a line. Sends nothing.
 
-    Bodies are batched as they would be sent, in the order of the events. What was skipped and refused is told
-    on standard error. With --each every event gives a line of its own:
+    Bodies are batched as they would be sent, in the order of the events. How many were mapped, skipped and
+    refused is told on standard error. With --each every event gives a line of its own:
     {"event_id", "outcome": "mapped|skipped|refused", "reason", "items": bodies that carry one item each}.
     Exit code 1 if an event was refused.
 
     \b
     Example:
       connector sample --count 100 | connector map --destination topsort --option currency=EUR
+      connector map -c connector.yaml events.jsonl
     """
-    kind = destination_named(destination)
-    options, consent = _configured(kind, config, read_pairs(kind, option))
+    given = read(config, os.environ) if config is not None else Given({}, [])
+    kind = destination_named(destination if destination is not None else _name_in(given))
+    options, consent = _configured(kind, given, read_pairs(kind, option))
     mapper = _Mapper(kind(options, consent), _clock(now))
     with output():
         write = _Each(mapper.destination) if each else _Batched(mapper.destination)
@@ -91,6 +97,7 @@ class _Mapper:
         self.destination = destination
         self._now_ms = now_ms
         self._read = JsonReader().read
+        self._mapped = 0
         self._skipped: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
 
@@ -102,15 +109,28 @@ class _Mapper:
         if isinstance(event, Undecodable):
             event_id, result = _id_of(line), Refused(event.reason, event.detail)
         else:
-            event_id, result = event.event_id, self.destination.map(event, self._now_ms())
-        if isinstance(result, Skipped):
+            event_id, result = event.event_id, self._ask_mapper(event)
+        if isinstance(result, Mapped):
+            self._mapped += 1
+        elif isinstance(result, Skipped):
             self._skipped[result.reason] += 1
         elif isinstance(result, Refused):
             self._count_refusal(number, result)
         return event_id, result
 
+    def _ask_mapper(self, event: Event) -> MapResult:
+        """As in the pipeline: a mapper may be anybody's code, and a bug in it concerns one event."""
+        try:
+            result = self.destination.map(event, self._now_ms())
+            if isinstance(result, Mapped) and not result.items:
+                raise LookupError("mapped to no item")
+            return result
+        except Exception as error:
+            return Refused("invalid_event", f"event {event.event_id}: mapper failed: {type(error).__name__}")
+
     def report(self) -> None:
-        """Skipped and refused by reason, most frequent first."""
+        """How many were mapped; skipped and refused by reason, most frequent first."""
+        print(f"mapped {self._mapped}", file=sys.stderr)
         for outcome, reasons in (("skipped", self._skipped), ("refused", self.refused)):
             for reason, count in reasons.most_common():
                 print(f"{outcome} {count} {reason}", file=sys.stderr)
@@ -178,12 +198,19 @@ class _Each:
 # ── what was given ───────────────────────────────────────────────────────────────────────────────
 
 
+def _name_in(given: Given) -> str:
+    section = given.raw.get("destination")
+    name = section.get("name") if isinstance(section, dict) else None
+    if not isinstance(name, str):
+        raise typer.BadParameter("give it, or a file with destination.name", param_hint="--destination")
+    return name
+
+
 def _configured(
-    kind: type[Destination], config: Path | None, pairs: Mapping[str, Any]
+    kind: type[Destination], given: Given, pairs: Mapping[str, Any]
 ) -> tuple[BaseModel, list[str] | None]:
     """The options and consent of a file, the environment's over them and `--option` over both; the rest of
     the file may be missing. Raises ConfigurationError with all that is wrong in them."""
-    given = read(config, os.environ) if config is not None else Given({}, [])
     problems = [problem for problem in given.problems if _concerns_mapping(problem.path)]
     destination, delivery = given.raw.get("destination"), given.raw.get("delivery")
     for section, found in ("destination", destination), ("delivery", delivery):

@@ -88,7 +88,7 @@ def test_bodies_are_batched_to_the_vendors_limits_in_input_order(tmp_path: Path)
     assert [len(body["pageviews"]) for body in bodies] == [50, 50, 20]
     ids = [record["id"] for body in bodies for record in body["pageviews"]]
     assert ids == [event["event_id"] for event in events]
-    assert (ended.code, ended.err) == (0, "")
+    assert (ended.code, ended.err) == (0, "mapped 120\n")
 
 
 def test_each_event_has_its_line_in_input_order(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_bad_line_stops_no_other(tmp_path: Path) -> None:
     errors = ended.err.splitlines()
     assert errors[0].startswith("line 2: undecodable")
     assert errors[1].startswith("line 3: invalid_event $.occurred_at")
-    assert errors[4:] == ["refused 3 invalid_event", "refused 1 undecodable"]
+    assert errors[4:] == ["mapped 2", "refused 3 invalid_event", "refused 1 undecodable"]
     assert "olena" not in ended.err
     assert "soon" not in ended.err
 
@@ -157,7 +157,11 @@ def test_skips_are_told_by_reason_and_are_no_failure(tmp_path: Path) -> None:
     ]
     ended = topsort(tmp_path, events)
     assert ended.code == 0
-    assert ended.err.splitlines() == ["skipped 3 unsupported_event_type", "skipped 2 consent_denied"]
+    assert ended.err.splitlines() == [
+        "mapped 1",
+        "skipped 3 unsupported_event_type",
+        "skipped 2 consent_denied",
+    ]
 
 
 # ── options, configuration, clock ────────────────────────────────────────────────────────────────
@@ -197,8 +201,11 @@ def test_options_are_read_by_their_type(tmp_path: Path) -> None:
     """Words as written, although YAML would make false of off; numbers, switches and lists as YAML."""
     like = {**EVENT, "event_type": "like", "items": [{"product_id": "a"}]}
     ended = topsort(tmp_path, [like], "--option", "engagement_clicks=off")
-    assert ended.err == "skipped 1 disabled_by_config\n"
-    assert topsort(tmp_path, [EVENT], "--option", "pageviews=off").err == "skipped 1 disabled_by_config\n"
+    assert ended.err == "mapped 0\nskipped 1 disabled_by_config\n"
+    assert (
+        topsort(tmp_path, [EVENT], "--option", "pageviews=off").err
+        == "mapped 0\nskipped 1 disabled_by_config\n"
+    )
     event = {**EVENT, "user": {"opaque_id": "o-1", "anonymous_id": "a-1"}}
     for sources in ("[anonymous_id, opaque_id]", '["anonymous_id"]'):
         body = json.loads(topsort(tmp_path, [event], "--option", f"opaque_user_id_sources={sources}").out)
@@ -218,7 +225,7 @@ def test_a_partial_configuration_gives_options_and_consent(tmp_path: Path, monke
         *numbered(1, consent={"marketing": False}),
     ]
     ended = topsort(tmp_path, events, "-c", str(config))
-    assert ended.err == "skipped 1 consent_denied\n"
+    assert ended.err == "mapped 2\nskipped 1 consent_denied\n"
     assert len(ended.out.splitlines()) == 2
     monkeypatch.setenv("CONNECTOR_DESTINATION__OPTIONS", '{"max_per_array": 50}')
     assert len(topsort(tmp_path, events, "-c", str(config)).out.splitlines()) == 1
@@ -327,3 +334,41 @@ def test_lines_are_held_one_at_a_time(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 500_000
     finally:
         tracemalloc.stop()
+
+
+# ── the file names the destination, and a mapper may break ───────────────────────────────────────
+
+
+def test_the_name_is_the_files_without_destination(tmp_path: Path) -> None:
+    """Who has a file need not say twice where to."""
+    file = tmp_path / "connector.yaml"
+    file.write_text("destination: {name: topsort, options: {currency: EUR}}")
+    events = tmp_path / "events.jsonl"
+    events.write_text(json.dumps(EVENT))
+    ended = connector("map", "-c", str(file), "--now", NOW, str(events))
+    assert (ended.code, ended.err) == (0, "mapped 1\n")
+    assert '"pageviews"' in ended.out
+    ended = connector("map", str(events))
+    assert ended.code == 2
+    assert "a file with destination.name" in ended.err
+
+
+@pytest.mark.parametrize("each", [(), ("--each",)])
+def test_a_mapper_that_breaks_costs_its_event_and_a_line(
+    tmp_path: Path, each: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a run: the event would become a dead letter, and the others are mapped."""
+    kind = DESTINATIONS["topsort"]
+    whole = kind.map
+
+    def breaks(self: Any, event: Any, now_ms: int) -> Any:
+        return 1 / 0 if event.event_id.endswith("2") else whole(self, event, now_ms)
+
+    monkeypatch.setattr(kind, "map", breaks)
+    ended = topsort(tmp_path, numbered(5), *each)
+    assert ended.code == 1
+    assert ended.err.splitlines() == [
+        "line 3: invalid_event event 00000000-0000-4000-8000-000000000002: mapper failed: ZeroDivisionError",
+        "mapped 4",
+        "refused 1 invalid_event",
+    ]
