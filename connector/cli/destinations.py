@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from connector.cli.common import command
-from connector.settings.reference import example_options
+from connector.model.outcome import HTTP_PREFIX, SKIP_REASONS
+from connector.settings.reference import default_of, example_options
 from connector.vendors import DESTINATIONS, UNUSABLE
 from connector.vendors.contract import Destination
 
@@ -29,7 +30,8 @@ def destinations(
     if name is None:
         for known, destination in DESTINATIONS.items():
             sent = sum(not fate.startswith("skip") for fate in destination.events.values())
-            print(f"{known:<18} {sent} event types sent, order: {destination.ordering}")
+            about = (destination.__doc__ or "").strip().partition("\n")[0]
+            print(f"{known:<18} {about} {sent} event types sent, order: {destination.ordering}".rstrip())
         for known, why in UNUSABLE.items():
             print(f"{known:<18} can't be used: {why}")
         return
@@ -43,12 +45,26 @@ def _describe(destination: type[Destination]) -> list[str]:
     lines += _columns(_limits(destination))
     lines += ["", "options"]
     fields = destination.Options.model_fields
-    lines += _columns((option, field.description or "") for option, field in fields.items())
+    lines += _columns(
+        (f"{option} ({default_of(field).strip('`')})", field.description or "")
+        for option, field in fields.items()
+    )
     lines += ["", "events"]
     lines += _columns(destination.events.items())
-    lines += ["", "reasons for a skip or a dead letter"]
-    lines += [f"  {reason}" for reason in sorted(destination.reasons)]
+    skips = destination.reasons & SKIP_REASONS
+    lines += ["", "reasons for a skip", *(f"  {reason}" for reason in sorted(skips))]
+    lines += ["", "reasons for a dead letter", *_folded(destination.reasons - skips)]
     return lines
+
+
+def _folded(reasons: Iterable[str]) -> list[str]:
+    """In order, with all that are a status of their own as one line a hundred: nobody reads eighty."""
+    statuses = [reason for reason in reasons if reason.startswith(HTTP_PREFIX)]
+    hundreds = sorted({status.removeprefix(HTTP_PREFIX)[:1] for status in statuses})
+    lines = [f"  {reason}" for reason in sorted(set(reasons).difference(statuses))]
+    return lines + [
+        f"  {HTTP_PREFIX}{first}xx (http_ and the status, for those not named)" for first in hundreds
+    ]
 
 
 def _limits(destination: type[Destination]) -> Iterator[tuple[str, str]]:

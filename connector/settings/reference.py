@@ -190,7 +190,7 @@ def _table(path: str, section: type[BaseModel]) -> str:
         shape = schema["properties"][field.alias or name]
         cells = (
             f"`{field.alias or name}`",
-            _default(field),
+            default_of(field),
             _may_be(shape, schema, field),
             field.description or "",
         )
@@ -198,7 +198,8 @@ def _table(path: str, section: type[BaseModel]) -> str:
     return "\n".join(rows) + "\n" + note
 
 
-def _default(field: FieldInfo) -> str:
+def default_of(field: FieldInfo) -> str:
+    """A setting's default as Markdown, or that there is none."""
     if field.is_required():
         return "must be given"
     return f"`{json.dumps(_plain(field), ensure_ascii=False)}`"

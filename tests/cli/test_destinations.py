@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from connector.model.outcome import SKIP_REASONS
 from connector.vendors import DESTINATIONS
 from tests.cli.commandline import connector
 
@@ -23,11 +24,25 @@ def test_one_destination_is_told_in_full(name: str) -> None:
     destination = DESTINATIONS[name]
     for event, fate in destination.events.items():
         assert any(line.split()[:1] == [event] and fate in line for line in ended.out.splitlines()), event
-    for option in destination.Options.model_fields:
-        assert f"  {option} " in ended.out
+    for option, field in destination.Options.model_fields.items():
+        assert f"  {option} (" in ended.out
+        if field.is_required():
+            assert f"  {option} (must be given)" in ended.out
+    _, _, reasons = ended.out.partition("\nreasons for a skip\n")
+    skips, _, letters = reasons.partition("\nreasons for a dead letter\n")
     for reason in destination.reasons:
-        assert reason in ended.out
+        where = skips if reason in SKIP_REASONS else letters
+        assert reason in where.split() or reason[:-2] + "xx" in where.split(), reason
     assert "bytes a request" in ended.out
+
+
+def test_statuses_are_one_line_and_the_list_says_what_each_is() -> None:
+    """Seventy-five lines from http_406 to http_499 hid the reasons that somebody looks for."""
+    out = connector("destinations", "topsort").out
+    assert sum("http_" in line for line in out.splitlines()) == 1
+    assert "http_4xx" in out
+    assert "  pageviews (" in out
+    assert "The events endpoint of API v2." in connector("destinations").out
 
 
 def test_an_unknown_destination_is_bad_usage() -> None:
