@@ -32,7 +32,7 @@ class Half(msgspec.Struct):
 class Acme(Destination):
     """207 is Partial, 400 splits, 409 rejects, 401 halts, 429 throttles, 5xx and silence are retried."""
 
-    name = "acme"
+    name = "invented"
     Options = Options
     consent = ()
     events: ClassVar[Mapping[str, str]] = {}
