@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from connector.codec.answer import Undecodable
 from connector.codec.json_form import JsonReader
 from connector.model.event import EPOCH_MS_MAX, EPOCH_MS_MIN, ORDER_EVENT_TYPES, UNKNOWN_EVENT_TYPE, Event
+from connector.sample import generate
 from tests import strategies
 
 NOW_MS = 1_795_020_000_000
@@ -108,6 +110,12 @@ def event_of(form: dict[str, Any]) -> Event:
     event = _reader.read(msgspec.json.encode(form))
     assert not isinstance(event, Undecodable), event
     return event
+
+
+@cache
+def sampled() -> tuple[Event, ...]:
+    """Believable events that lead up to `connector.sample.NOW_MS`, with every type several times."""
+    return tuple(map(event_of, generate(10_000, 1, "both")))
 
 
 def any_events(event_type: str) -> st.SearchStrategy[dict[str, Any]]:

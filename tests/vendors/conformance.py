@@ -27,7 +27,9 @@ from connector.model.outcome import (
     is_halt_reason,
 )
 from connector.model.verdict import Delivered, Halt, Partial, Reject, Retry, Split, Verdict
+from connector.sample import NOW_MS as SAMPLED_MS
 from connector.settings.model import PURPOSES
+from connector.settings.reference import example_options
 from connector.vendors.contract import (
     Destination,
     Mapped,
@@ -37,7 +39,7 @@ from connector.vendors.contract import (
     SandboxRequest,
     Skipped,
 )
-from tests.vendors.any_event import NOW_MS, any_events, bent_events, event_of, rich_event
+from tests.vendors.any_event import NOW_MS, any_events, bent_events, event_of, rich_event, sampled
 
 API_KEY = "kit-api-key-5c1e"
 
@@ -161,6 +163,21 @@ class VendorConformance:
             assert result.reason == words[1]
         else:
             assert isinstance(result, Mapped), result
+
+    def test_what_the_demo_sends_is_mapped_and_never_refused(self) -> None:
+        """Under the options of `connector config example`, believable events (`connector sample`) have what
+        the vendor asks for: none is a dead letter, and what the table calls sent is sent once at least.
+
+        A refused one lacks what the vendor wants: skip it with a reason, or let `connector/sample/` have it.
+        """
+        destination = self.vendor(self.vendor.Options.model_validate(example_options(self.vendor.Options)))
+        mapped = set()
+        for event in sampled():
+            result = destination.map(event, SAMPLED_MS)
+            assert not isinstance(result, Refused), (result, event)
+            if isinstance(result, Mapped):
+                mapped.add(str(event.event_type))
+        assert mapped == {word for word, fate in self.vendor.events.items() if not fate.startswith("skip")}
 
     def test_the_event_table_is_complete(self) -> None:
         """Every canonical event type has a row, and there is no row for anything else."""
