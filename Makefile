@@ -70,10 +70,10 @@ page: $(DEPLOY) ## the page for people, in a real Chromium: what it shows, by da
 	$(BIN)/pytest tests/page $(ARGS)
 
 new-vendor: $(READY) ## the skeleton of a destination, whose tests say what is missing (NAME=acme)
-	$(BIN)/python -m tests.vendors.new_vendor $(NAME)
+	@$(BIN)/python -m tests.vendors.new_vendor $(NAME)
 
-vendor-test: $(READY) ## the tests of one destination (NAME=acme)
-	$(BIN)/pytest tests/vendors/$(NAME) $(ARGS)
+vendor-test: $(READY) ## the tests of one destination, a line a failure (NAME=acme ARGS='--tb=short -k golden' shows more)
+	@COLUMNS=200 $(BIN)/pytest -q --tb=no tests/vendors/$(NAME) $(ARGS)
 
 PIN := $(BIN)/uv pip compile --universal --python-version 3.11 --upgrade --system-certs --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links --quiet

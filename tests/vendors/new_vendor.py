@@ -50,9 +50,21 @@ def _list(name: str, table: Path) -> None:
     table.write_text(text.replace(opening, f"{opening}    {kind}.name: {kind},\n", 1))
 
 
+def main(arguments: list[str], root: Path) -> str | None:
+    """Make it and say what comes next; what is wrong, if something is."""
+    match arguments:
+        case [name]:
+            try:
+                written = make(name, root)
+            except (FileExistsError, ValueError) as error:
+                return f"new-vendor: {error}"
+            for path in written:
+                print(path.relative_to(root))
+            print(f"next: make vendor-test NAME={name} (what each part is: docs/add-a-destination.md)")
+            return None
+        case _:
+            return "usage: make new-vendor NAME=acme (lower-case letters and digits)"
+
+
 if __name__ == "__main__":
-    try:
-        for path in make(sys.argv[1], Path.cwd()):
-            print(path.relative_to(Path.cwd()))
-    except (FileExistsError, ValueError, IndexError) as error:
-        sys.exit(f"new-vendor: {error}")
+    sys.exit(main(sys.argv[1:], Path.cwd()))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vendors.new_vendor import make
+from tests.vendors.new_vendor import main, make
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +36,7 @@ MAPPED = """
                     return Refused("payload_too_large", "", adjustments)
                 items.append(Item(name, kind, body, at_ms))
         if not items:
-            return Refused("missing_required_field:items", "items", adjustments)
+            return Skipped("no_content_id", adjustments)
         return Mapped(items, adjustments)
 """
 
@@ -159,3 +159,38 @@ def test_nothing_is_overwritten_and_a_bad_name_is_refused(tmp_path: Path) -> Non
         with pytest.raises(ValueError, match="must be lower-case"):
             make(bad, tmp_path)
     assert table.read_text() == listed
+
+
+def test_it_says_how_it_is_used_and_what_comes_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a name, with a bad one, and when it is made."""
+    for none in ([], ["acme", "other"]):
+        assert str(main(none, tmp_path)).startswith("usage: make new-vendor NAME=")
+    assert str(main(["A b"], tmp_path)).startswith("new-vendor: A b must be")
+    table = tmp_path / "connector" / "vendors" / "__init__.py"
+    table.parent.mkdir(parents=True)
+    table.write_text((ROOT / "connector" / "vendors" / "__init__.py").read_text())
+    assert main(["acme"], tmp_path) is None
+    *files, following = capsys.readouterr().out.splitlines()
+    assert "connector/vendors/acme/mapping.py" in files
+    assert "make vendor-test NAME=acme" in following
+
+
+@pytest.mark.process
+def test_what_is_made_is_in_our_layout(tmp_path: Path) -> None:
+    """Whoever fills it in begins with a `make check` that finds nothing."""
+    table = tmp_path / "connector" / "vendors" / "__init__.py"
+    table.parent.mkdir(parents=True)
+    for name in ("pyproject.toml", "connector/vendors/__init__.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    make("acme", tmp_path)
+    for command in (["check"], ["format", "--check"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--no-cache", "."],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stdout
