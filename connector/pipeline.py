@@ -152,6 +152,9 @@ class Pipeline:
         for record in records:
             lease = record.lease
             partition = self._assignment.get(lease)
+            if partition is not None and partition.frontier.has_seen(record.offset):
+                self._telemetry.record_came_again(lease.topic, lease.partition, record.offset)
+                continue
             self._counts[lease.topic].consumed += 1
             if partition is None or not partition.takes:
                 self._counts[lease.topic].released += 1

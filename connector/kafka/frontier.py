@@ -25,6 +25,10 @@ class Frontier:
         self._open: dict[int, int] = {}
         """Open offset → its timestamp. A dict for its speed; its order plays no part."""
 
+    def has_seen(self, offset: int) -> bool:
+        """Whether a record came from here or from behind it, so that this one comes again."""
+        return self._next is not None and offset < self._next
+
     def take(self, offset: int, timestamp_ms: int) -> None:
         """A record came from the broker, in its order: never at or below an earlier one."""
         assert self._next is None or offset >= self._next, f"{offset} came after {self._next - 1}"

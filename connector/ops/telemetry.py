@@ -93,6 +93,18 @@ class Telemetry:
         """A mapper changed something that does not change the outcome."""
         self._adjustments.add((kind,))
 
+    def record_came_again(self, topic: str, partition: int, offset: int) -> None:
+        """It has its place in the books already. librdkafka 2.16.0 says nothing of a damaged lz4 batch and
+        brings the last record that it can read of it, for ever: the partition stands there."""
+        self._say(
+            "warning",
+            "record_came_again",
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            consequence="it is not taken again; if this goes on, the batch behind it is damaged in Kafka",
+        )
+
     def decoder_failed(self, coordinate: str, error: Exception) -> None:
         """A decoder has a bug; its record becomes a dead letter."""
         self._failed("decoder_failed", error, record=coordinate)

@@ -61,6 +61,11 @@ class FrontierMachine(RuleBasedStateMachine):
             self.frontier.take(offset, offset * 10)
         self.frontier.skip_to(self.end)
 
+    @rule(offset=st.integers(0, 100))
+    def ask(self, offset: int) -> None:
+        """What came, and the holes before it, are seen; what may come is not."""
+        assert self.frontier.has_seen(offset) == (offset < self.end)
+
     def open(self) -> Sequence[int]:
         return [offset for offset in self.taken if offset not in self.done]
 

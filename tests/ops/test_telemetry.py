@@ -196,6 +196,7 @@ STORMS: dict[str, Callable[[Telemetry, int], None]] = {
     "dead_letter_failed": lambda to, number: to.dead_letter_failed(ValueError(str(number))),
     "dead_letter_written": lambda to, number: to.dead_letter_written(False, f"timed out after {number}"),
     "dead_lettered": lambda to, number: to.dead_lettered("undecodable", f"orders:0:{number}"),
+    "record_came_again": lambda to, number: to.record_came_again("orders", number % 1000, number),
     "decoder_failed": lambda to, number: to.decoder_failed(f"orders:0:{number}", ValueError(str(number))),
     "delivery_delayed": lambda to, number: to.delivery_delayed([number]),
     "drained": lambda to, number: to.drained(0.1, number),

@@ -51,6 +51,28 @@ def test_a_tombstone_is_skipped() -> None:
     virtual_time.run(story())
 
 
+def test_a_record_that_comes_again_is_not_taken_again() -> None:
+    """librdkafka brings one of a damaged lz4 batch again and again. It must not end the process, at every
+    start, and with it every other partition; that it comes is told."""
+
+    async def story() -> None:
+        async with Rig() as rig:
+            lease, other = rig.assign(), rig.assign(1)
+            first, again = rig.records(lease, in_json(1), in_json(2))
+            with capture_logs() as lines:
+                rig.pipeline.polled([first, again, again])
+                rig.pipeline.polled([again])
+                rig.poll(other, in_json(3))
+                await soon(lambda: rig.books() == {"delivered": 3})
+            assert rig.telemetry.counts[lease.topic].consumed == 3
+            assert rig.partition(lease).frontier.commit_offset == 2
+            assert rig.assignment.open_bytes == 0
+            told = [line for line in lines if line["event"] == "record_came_again"]
+            assert [(line["partition"], line["offset"]) for line in told] == [(lease.partition, 1)] * 2
+
+    virtual_time.run(story())
+
+
 def test_bytes_that_break_a_decoder_cost_one_record() -> None:
     """A bug that one record meets would otherwise meet it again at every start. What it held is not told."""
 
