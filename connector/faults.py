@@ -103,6 +103,10 @@ class Faults:
                 continue
             how_often, *settings = rest.split(":")
             fault = _fault(rule, kind, settings)
+            if not how_often:
+                raise SpecError(
+                    f"{rule}: say how often: {kind}:1 is every request, {kind}:0.05 is 5 % of them"
+                )
             if how_often.startswith("burst="):
                 bursts.append((_burst(rule, how_often), fault))
             else:

@@ -14,7 +14,7 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from http import HTTPStatus
 from ssl import SSLContext
@@ -64,12 +64,15 @@ class SandboxServer:
         latency_s: float = 0.0,
         port: int = 0,
         tls: SSLContext | None = None,
+        credentials: Mapping[str, str] | None = None,
         now_ms: Callable[[], int] = _clock_ms,
     ) -> None:
         self._stand_in = stand_in
         self._path = path
         self._port = port
         self._tls = tls
+        self._credentials = credentials
+        """The headers of the one key that is taken; None: any key that looks like one."""
         self._now_ms = now_ms
         self._runner: web.ServerRunner | None = None
         self.faults = faults if faults is not None else Faults()
@@ -87,11 +90,20 @@ class SandboxServer:
         latency_s: float = 0.0,
         port: int = 0,
         tls: SSLContext | None = None,
+        credentials: Mapping[str, str] | None = None,
     ) -> SandboxServer:
         """The stand-in of a destination, or one around it, at the path where its vendor takes events."""
         path = urlsplit(destination.url(options)).path or "/"
         stand_in = stand_in or destination.sandbox(options)
-        return cls(stand_in, path, faults=faults, latency_s=latency_s, port=port, tls=tls)
+        return cls(
+            stand_in,
+            path,
+            faults=faults,
+            latency_s=latency_s,
+            port=port,
+            tls=tls,
+            credentials=credentials,
+        )
 
     @property
     def url(self) -> str:
@@ -162,6 +174,11 @@ class SandboxServer:
             body,
             self._now_ms(),
         )
+        if self._credentials is not None and any(
+            request.headers.get(name) != value for name, value in self._credentials.items()
+        ):
+            self.ledger.turned_away("wrong_key", self._stand_in.ids(arrived))
+            return self._stand_in.failed(HTTPStatus.UNAUTHORIZED)
         if self.faults.has_poison:
             ids = self._stand_in.ids(arrived)
             poison = self.faults.poisoned(ids)

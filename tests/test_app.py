@@ -274,6 +274,7 @@ async def test_an_address_that_is_taken_is_told_in_one_line(
     assert line["event"] == "not_started"
     assert line["level"] == "error"
     assert str(port) in line["error"]
+    assert "set http.port (0: any free one)" in line["error"]
 
 
 # ── private ──────────────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -79,7 +80,9 @@ async def _carry(settings: Settings) -> int:
         carrier = App(settings)
         await carrier.start()
     except (OSError, ValueError) as obstacle:
-        log.error("not_started", error=str(obstacle))
+        taken = isinstance(obstacle, OSError) and obstacle.errno == errno.EADDRINUSE
+        hint = "; set http.port (0: any free one)" if taken else ""
+        log.error("not_started", error=f"{obstacle}{hint}")
         # An address that is taken or a secret that can't be read may be there the next time; a combination of
         # properties that librdkafka refuses (each alone is asked about when the settings are read) will not.
         return FAILED if isinstance(obstacle, OSError) else BAD_USAGE

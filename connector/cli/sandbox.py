@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import ssl
 from pathlib import Path
@@ -28,6 +29,9 @@ def sandbox(
     fail: Annotated[
         str, typer.Option(metavar="SPEC", help="What goes wrong, and how often. See below.")
     ] = "",
+    key: Annotated[
+        str | None, typer.Option(help="The one key that it takes, others get a 401; without it, any.")
+    ] = None,
     tls: Annotated[
         tuple[Path, Path] | None,
         typer.Option(
@@ -67,7 +71,13 @@ def sandbox(
     except SpecError as error:
         raise typer.BadParameter(str(error), param_hint="--fail") from None
     server = SandboxServer.of(
-        kind, options, faults=faults, latency_s=latency_ms / 1000, port=port, tls=_context(tls)
+        kind,
+        options,
+        faults=faults,
+        latency_s=latency_ms / 1000,
+        port=port,
+        tls=_context(tls),
+        credentials=kind.credentials(key) if key is not None else None,
     )
     with asyncio.Runner(loop_factory=fast_loop) as runner:
         runner.run(_serve(server))
@@ -80,7 +90,8 @@ async def _serve(server: SandboxServer) -> None:
     try:
         await server.start()
     except OSError as error:
-        typer.echo(f"can't listen: {error.strerror}", err=True)
+        hint = "; give another --port (0: any free one)" if error.errno == errno.EADDRINUSE else ""
+        typer.echo(f"can't listen: {error.strerror}{hint}", err=True)
         raise typer.Exit(FAILED) from None
     try:
         print(f"listening {server.url}", flush=True)

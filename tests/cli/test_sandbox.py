@@ -112,6 +112,17 @@ def test_a_named_port_is_used_and_a_taken_one_is_told() -> None:
         ended = connector("sandbox", "--destination", "topsort", "--port", str(port))
     assert (ended.code, ended.out) == (1, "")
     assert "can't listen" in ended.err
+    assert "give another --port (0: any free one)" in ended.err
+
+
+@pytest.mark.parametrize(("key", "status"), [("key", 204), ("another", 401)])
+def test_with_a_key_it_takes_no_other(key: str, status: int) -> None:
+    """So that a wrong key can be tried out before the vendor's; what it refused is counted."""
+    with sandbox("--key", key) as (_, url):
+        assert post(url) == status
+        told = stats(url)
+        assert told["accepted"]["unique"] == int(status == 204)
+        assert ("wrong_key" in json.dumps(told["refused"])) is (status == 401)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +130,7 @@ def test_a_named_port_is_used_and_a_taken_one_is_told() -> None:
     [
         (("--destination", "nobody"), "topsort"),
         (("--destination", "topsort", "--fail", "explode:1"), "explode"),
+        (("--destination", "topsort", "--fail", "401"), "401:1 is every request, 401:0.05 is 5 %"),
         (("--destination", "topsort", "--option", "curency=EUR"), "curency"),
         (("--destination", "topsort", "--port", "70000"), "65535"),
         (("--destination", "topsort", "--tls", "pyproject.toml", "pyproject.toml"), "certificate"),
