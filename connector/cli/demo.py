@@ -32,7 +32,13 @@ INTERRUPTED = 130
 def demo(
     destination: Annotated[str, typer.Option(help="Which destination, or `all`.")] = "topsort",
     events: Annotated[int, typer.Option(min=100, max=1_000_000, help="How many events.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 1,
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="The same seed gives the same records with the same outcomes; how often a fault comes, and "
+            "something is sent again, is a matter of timing, too."
+        ),
+    ] = 1,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave everything up for looking at, until Ctrl-C.")
     ] = False,
@@ -79,7 +85,7 @@ def _demonstrate(names: Sequence[str], events: int, seed: int, keep: bool) -> in
 
 async def _show(console: Console, running: Demo, keep: bool) -> int:
     """The exit code."""
-    from connector.cli.demo_report import report_of
+    from connector.cli.demo_report import report_of, summary_of
 
     stop = _asked_to_stop()
     async with running:
@@ -96,9 +102,13 @@ async def _show(console: Console, running: Demo, keep: bool) -> int:
             return INTERRUPTED
         for report in reports:
             console.print(report_of(report))
+        if len(reports) > 1:
+            console.print(summary_of(reports))
         if keep:
             console.print("everything stays up until Ctrl-C; the addresses are above")
             await stop.wait()
+        else:
+            console.print("to look around in it: --keep leaves the live status and the vendor's view up")
     return 0 if all(report.balances for report in reports) else FAILED
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -83,6 +84,22 @@ def _one(progress: Progress) -> Group:
 def report_of(report: Report) -> RenderableType:
     """The books of one destination, what was done to it, and the verdict."""
     return Group(_records(report), _ids(report.books), _injected(report), *_verdict(report))
+
+
+def summary_of(reports: Sequence[Report]) -> Table:
+    """All destinations of a run, a row each."""
+    rows = Table(title="\nall together", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    rows.add_column("destination", no_wrap=True)
+    for name in ("produced", "delivered", "skipped", "dead letters", "missing", "sent again"):
+        rows.add_column(name, justify="right")
+    rows.add_column("balances")
+    for report in reports:
+        books = report.books
+        figures = [books.produced, *(books.found.get(name, 0) for name in OUTCOMES)]
+        figures += [len(books.missing), books.repeats]
+        verdict = Text("yes", style="green") if report.balances else Text("NO", style="bold red")
+        rows.add_row(report.destination, *(f"{each:,}" for each in figures), verdict)
+    return rows
 
 
 def _records(report: Report) -> RenderableType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import signal
 import subprocess
@@ -11,12 +12,16 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
 import pytest
+from rich.console import Console
 
+from connector.cli.demo_report import summary_of
 from connector.cli.run import fast_loop
 from connector.conservation import Conservation
 from connector.demo import Demo, Report
 from connector.kafka.produce import WriteError, Writer
+from connector.vendors import DESTINATIONS
 from tests.cli.commandline import connector
 from tests.kept_logging import kept_logging
 
@@ -83,6 +88,31 @@ def test_ten_thousand_events_meet_every_kind_of_fault_and_balance() -> None:
     assert report.books.ids_accepted == report.books.ids_expected
     assert report.books.repeats > 0, "answers were lost, so some were sent again"
     assert report.took_s < 50
+
+
+def test_several_destinations_end_in_a_table_with_a_row_each() -> None:
+    """Nobody scrolls back through five books to see whether all of them balance; its words are whole at 80
+    columns. And it says how to look around."""
+    ended = connector("demo", "--destination", "all", "--events", "100")
+    assert ended.code == 0, ended.out
+    _, _, table = ended.out.partition("all together")
+    rows = {words[0]: words for line in table.splitlines() if (words := line.split()) and words[-1] == "yes"}
+    assert list(rows) == list(DESTINATIONS)
+    for name, (_, produced, delivered, skipped, letters, missing, _, _) in rows.items():
+        assert int(produced) == 100 == int(delivered) + int(skipped) + int(letters), name
+        assert missing == "0"
+    assert "--keep" in table
+
+
+def test_a_destination_that_does_not_balance_stands_out_in_that_table() -> None:
+    """One of two stopped before its end."""
+    whole = run(100, 1)
+    halted = msgspec.structs.replace(whole, destination="moloco", gave_up="halted")
+    console = Console(file=io.StringIO(), width=80)
+    with console.capture() as shown:
+        console.print(summary_of([whole, halted]))
+    last = {line.split()[0]: line.split()[-1] for line in shown.get().splitlines() if line.strip()}
+    assert (last["topsort"], last["moloco"]) == ("yes", "NO")
 
 
 def test_a_kafka_that_takes_nothing_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
