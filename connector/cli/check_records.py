@@ -22,6 +22,9 @@ from connector.settings import Settings
 TOPICS_MAX = 10
 """A pattern may match hundreds, and each is a question or three; one that is wrong is seldom wrong alone."""
 
+LOOK_S = 15.0
+"""After so long no further topic is begun: a registry that does not answer is waited for with every one."""
+
 PARTITIONS_MAX = 12
 """Asked for a record, one after the other; a topic in use has one in the first."""
 
@@ -33,7 +36,12 @@ SUBJECT = "newest record"
 
 def newest_records(settings: Settings, cluster: Cluster, found: Mapping[str, int]) -> Iterator[Finding]:
     """Lines about the newest record of each of these topics (name → partitions)."""
-    for topic in sorted(found)[:TOPICS_MAX]:
+    topics = sorted(found)
+    deadline = time.monotonic() + LOOK_S
+    for number, topic in enumerate(topics):
+        if number and (number == TOPICS_MAX or time.monotonic() >= deadline):
+            yield Finding(SUBJECT, "advice", f"not looked at: {len(topics) - number} more topics")
+            return
         try:
             record = _newest(cluster, topic, found[topic])
         except ClusterError as error:
@@ -43,8 +51,6 @@ def newest_records(settings: Settings, cluster: Cluster, found: Mapping[str, int
             yield Finding(SUBJECT, "ok", f"{topic} holds none yet to look at")
         else:
             yield from _told(settings, record)
-    if len(found) > TOPICS_MAX:
-        yield Finding(SUBJECT, "ok", f"{len(found) - TOPICS_MAX} more topics were not looked at")
 
 
 def _newest(cluster: Cluster, topic: str, partitions: int) -> Record | None:

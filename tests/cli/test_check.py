@@ -13,7 +13,7 @@ import orjson
 import pytest
 import yaml
 
-from connector.cli import asking
+from connector.cli import asking, check_records
 from connector.codec.wire import frame
 from connector.kafka.embedded import EmbeddedKafka
 from connector.kafka.inspect import Cluster, ClusterError
@@ -272,6 +272,19 @@ def test_a_record_that_can_not_be_read_says_where_and_never_what(
     assert " items[].price: not a field; did you mean unit_price_micros?" in ended.out
     assert "first_nam: not a field" in ended.out
     assert not any(each in ended.out + ended.err for each in ("mail.example", "Jane-Doe"))
+
+
+def test_looking_at_records_ends_in_time(
+    kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a registry that is silent every topic costs a wait; what was not looked at is counted."""
+    monkeypatch.setattr(check_records, "LOOK_S", 0.0)
+    with answering(*HEALTHY) as vendor:
+        ended = run_check(tmp_path, kafka.bootstrap, vendor.url)
+    assert ended.code == 0, ended.out
+    assert "clickstream holds none yet" in ended.out
+    assert "orders holds none yet" not in ended.out
+    assert "advice   newest record      not looked at: 1 more topics" in ended.out
 
 
 def test_a_topic_that_may_not_be_read_is_wrong_and_the_rest_is_told(
