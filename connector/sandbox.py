@@ -292,10 +292,15 @@ class SandboxThread:
     For tests that block, and for benchmarks in which the vendor must not share the connector's loop.
     """
 
-    def __init__(self, make: Callable[[], SandboxServer]) -> None:
+    def __init__(
+        self,
+        make: Callable[[], SandboxServer],
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    ) -> None:
         self._make = make
+        self._loop_factory = loop_factory
         self._started: Future[SandboxServer] = Future()
-        self._thread = Thread(target=lambda: asyncio.run(self._run()), name="sandbox", daemon=True)
+        self._thread = Thread(target=self._serve, name="sandbox", daemon=True)
 
     @property
     def url(self) -> str:
@@ -328,6 +333,10 @@ class SandboxThread:
     ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
+
+    def _serve(self) -> None:
+        with asyncio.Runner(loop_factory=self._loop_factory) as runner:
+            runner.run(self._run())
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()

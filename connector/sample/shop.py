@@ -103,9 +103,9 @@ class Popularity:
 
     __slots__ = ("_cumulated", "_random", "_total")
 
-    def __init__(self, rng: Random, count: int) -> None:
+    def __init__(self, rng: Random, count: int, exponent: float = ZIPF_EXPONENT) -> None:
         self._random = rng.random
-        self._cumulated = list(accumulate(rank**-ZIPF_EXPONENT for rank in range(1, count + 1)))
+        self._cumulated = list(accumulate(rank**-exponent for rank in range(1, count + 1)))
         self._total = self._cumulated[-1]
 
     def draw(self) -> int:

@@ -40,16 +40,18 @@ def wait_until(
 
 
 class ConnectorProcess:
-    """One `connector run`, to be stopped politely or killed."""
+    """One `connector run`, to be stopped politely or killed. `module` may stand for the connector's own."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], name: str = "connector") -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, Any], name: str = "connector", module: str = "connector"
+    ) -> None:
         self._config = folder / f"{name}.yaml"
         self._config.write_text(yaml.safe_dump(dict(settings)))
         self.log = folder / f"{name}.log"
         self._log_file = self.log.open("ab")
         environment = {key: value for key, value in os.environ.items() if not key.startswith("CONNECTOR_")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "connector", "run", "-c", str(self._config)],
+            [sys.executable, "-m", module, "run", "-c", str(self._config)],
             stdout=self._log_file,
             stderr=self._log_file,
             env=environment,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
+from connector.cli.run import fast_loop
 from connector.codec.avro_form import WriterSchema
 from connector.codec.decoder import Decoder, NotFound
 from connector.codec.encode import encode_framed
@@ -34,6 +35,12 @@ SEED = int(os.environ.get("CHAOS_SEED", "1"))
 POISON_EVERY = 1_000
 ASK_S = 10.0
 
+UNCAPPED = {"requests_per_second": 0}
+"""How fast a vendor lets us be proves nothing here, and minutes would be waited away."""
+
+FORMATS: Mapping[TopicKind, str] = {"orders": "avro", "clickstream": "json"}
+"""Avro in Confluent's wire format for the one, so that the registry has its part."""
+
 Encode = Mapping[TopicKind, Callable[[dict[str, Any]], bytes]]
 """How an event is written in each topic's format."""
 
@@ -44,8 +51,8 @@ def sample_traffic(events: int) -> Callable[[Encode], Iterable[Planned]]:
 
 
 class Records:
-    """Planned records in two topics, and where each of them lies. Orders are Avro in Confluent's wire format,
-    clickstream is JSON. Any number of scenes may read them."""
+    """Planned records in a topic of each kind, and where each of them lies. Any number of scenes may read
+    them."""
 
     def __init__(
         self,
@@ -53,16 +60,17 @@ class Records:
         registry_url: str,
         unique: Callable[[str], str],
         plan: Callable[[Encode], Iterable[Planned]],
+        kinds: Sequence[TopicKind] = ("orders", "clickstream"),
         partitions: int = 6,
     ) -> None:
         print(f"\nCHAOS_SEED={SEED}")
         self.broker = broker
         self.registry_url = registry_url
-        self.topics: dict[TopicKind, str] = {"orders": unique("orders"), "clickstream": unique("clickstream")}
-        self.formats = {self.topics["orders"]: "avro", self.topics["clickstream"]: "json"}
+        self.topics = {kind: unique(kind) for kind in kinds}
+        self.formats = {topic: FORMATS[kind] for kind, topic in self.topics.items()}
         for topic in self.topics.values():
             broker.create_topic(topic, partitions)
-        schema_id = _registered(registry_url, f"{self.topics['orders']}-value")
+        schema_id = _registered(registry_url, f"{unique('orders')}-value")
         self.decoder = Decoder(self.formats, _OneSchema(schema_id))
         planned = plan(
             {
@@ -111,7 +119,8 @@ class Scene:
         self._sandbox = SandboxThread(
             lambda: SandboxServer.of(
                 kind, options, stand_in=self._witness, faults=Faults.parse(spec, SEED), latency_s=latency_s
-            )
+            ),
+            fast_loop,
         )
 
     def __enter__(self) -> Scene:
@@ -121,7 +130,9 @@ class Scene:
     def __exit__(self, *_: object) -> None:
         self._sandbox.__exit__(None, None, None)
 
-    def connector(self, name: str = "connector", **changes: dict[str, Any]) -> ConnectorProcess:
+    def connector(
+        self, name: str = "connector", module: str = "connector", **changes: dict[str, Any]
+    ) -> ConnectorProcess:
         """A connector process in this scene's group; `changes` go over sections of its configuration."""
         settings: dict[str, dict[str, Any]] = {
             "destination": {
@@ -146,7 +157,7 @@ class Scene:
         }
         for section, values in changes.items():
             settings[section] = {**settings.get(section, {}), **values}
-        return ConnectorProcess(self.folder, settings, name)
+        return ConnectorProcess(self.folder, settings, name, module)
 
     # ── the books ────────────────────────────────────────────────────────────────────────────────
 

@@ -14,12 +14,9 @@ from connector.settings.reference import example_options
 from connector.vendors import DESTINATIONS
 from tests.broker.launcher.brokers import Broker
 from tests.chaos.rig import wait_until
-from tests.chaos.scene import Records, Scene, sample_traffic
+from tests.chaos.scene import UNCAPPED, Records, Scene, sample_traffic
 
 EVENTS = 50_000
-
-UNCAPPED = {"requests_per_second": 0}
-"""How fast a vendor lets us be proves nothing here, and half a minute would be waited away for each."""
 
 
 @pytest.fixture(scope="module")
