@@ -491,7 +491,11 @@ class Pipeline:
 
     def moved(self, lease: Lease, offset: int) -> None:
         """Nothing below this offset will come any more."""
-        self._assignment.moved(lease, offset)
+        self._assignment.moved({lease: offset})
+
+    def passed(self, offsets: Mapping[Lease, int]) -> None:
+        """Nothing below these offsets will come any more, and everything there was taken."""
+        self._assignment.moved(offsets)
 
     def superseded(self, lease: Lease, offset: int) -> None:
         """The partition's topic was created anew: from now on that is what we commit, and once all that we
@@ -512,7 +516,7 @@ class Pipeline:
 
     def ends(self, ends: Mapping[Lease, int]) -> None:
         """Log ends, for the lag."""
-        self._assignment.ends(ends)
+        self._assignment.ends(ends, self._now_ms())
 
     async def close(self) -> None:
         """Nothing goes on here once `run` was cancelled: no wait for a schema, and no drain."""

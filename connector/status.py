@@ -170,11 +170,7 @@ class Status:
             topic, number = partition.lease.topic, partition.lease.partition
             if partition.lag is not None:
                 telemetry.lag(topic, number, partition.lag)
-            telemetry.oldest_unsettled(topic, number, self._age_s(partition))
-
-    def _age_s(self, partition: Partition) -> float:
-        oldest = partition.frontier.oldest_open_ms
-        return 0.0 if oldest is None else max(0.0, (self._now_ms() - oldest) / 1000)
+            telemetry.oldest_unsettled(topic, number, partition.unsettled_s(self._now_ms()))
 
     def topics(self) -> dict[str, dict[str, int]]:
         """The books per topic. `in_flight` is counted from what is open, not worked out from the others."""
@@ -212,7 +208,7 @@ class Status:
             "end": partition.end,
             "lag": partition.lag,
             "open": frontier.open_count,
-            "oldest_open_s": self._age_s(partition),
+            "oldest_unsettled_s": partition.unsettled_s(self._now_ms()),
             "paused": partition.paused,
             "halted": partition.halted,
         }

@@ -18,6 +18,8 @@ class Partition:
     """
 
     __slots__ = (
+        "_known_ms",
+        "_known_of",
         "committed",
         "draining",
         "end",
@@ -45,6 +47,9 @@ class Partition:
         self.committed: int | None = None
         self.offered: int | None = None
         """The offset last sent to be committed, answered or not."""
+        self._known_of: int | None = None
+        self._known_ms = 0
+        """The frontier when a log end beyond it was first told, and when that was."""
 
     def take(self, offset: int, timestamp_ms: int, cost: int) -> None:
         """A record came; it holds `cost` bytes until it is settled."""
@@ -59,6 +64,13 @@ class Partition:
         """A record got its outcome; `cost` is all that it held."""
         self.frontier.settle(offset)
         self.open_bytes -= cost
+
+    def ends_at(self, end: int, now_ms: int) -> None:
+        """The log end, as the broker tells it now."""
+        self.end = end
+        frontier = self.frontier.commit_offset
+        if frontier is not None and frontier < end and frontier != self._known_of:
+            self._known_of, self._known_ms = frontier, now_ms
 
     @property
     def takes(self) -> bool:
@@ -83,6 +95,20 @@ class Partition:
         if self.end is None or done is None:
             return None
         return max(0, self.end - done)
+
+    def unsettled_s(self, now_ms: int) -> float:
+        """The age, by Kafka's timestamp, of the record at the frontier; 0 where none waits.
+
+        A record that we have not read (the partition is halted or paused, or it is not fetched yet) shows no
+        timestamp; then it is the time since we know that it is there, which is never more than its age. So is
+        it for a record that Kafka has no timestamp of.
+        """
+        since_ms = self.frontier.oldest_open_ms
+        if not since_ms:
+            if self._known_of is None or self._known_of != self.frontier.commit_offset:
+                return 0.0
+            since_ms = self._known_ms
+        return max(0.0, (now_ms - since_ms) / 1000)
 
 
 class Assignment:
@@ -150,15 +176,16 @@ class Assignment:
             else:
                 partition.offered = None
 
-    def moved(self, lease: Lease, offset: int) -> None:
-        """Nothing below this offset will come any more: the partition begins, or goes on, there."""
-        partition = self._partitions.get(lease)
-        if partition is not None:
-            partition.frontier.skip_to(offset)
+    def moved(self, offsets: Mapping[Lease, int]) -> None:
+        """Nothing below these offsets will come any more: partitions begin, or go on, there."""
+        for lease, offset in offsets.items():
+            partition = self._partitions.get(lease)
+            if partition is not None:
+                partition.frontier.skip_to(offset)
 
-    def ends(self, ends: Mapping[Lease, int]) -> None:
-        """Log ends as the broker last told them."""
+    def ends(self, ends: Mapping[Lease, int], now_ms: int) -> None:
+        """Log ends as the broker tells them now."""
         for lease, end in ends.items():
             partition = self._partitions.get(lease)
             if partition is not None:
-                partition.end = end
+                partition.ends_at(end, now_ms)

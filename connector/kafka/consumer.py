@@ -90,6 +90,8 @@ class PollThread:
         self._ended = asyncio.Event()
         self._commands: deque[Callable[[], None]] = deque()
         self._slots = threading.Semaphore(SLICES_MAX)
+        self._slices_told = 0
+        self._slices_taken = 0
 
         self._leases = Leases()
         self._held: list[Record] = []
@@ -142,6 +144,7 @@ class PollThread:
 
     def taken(self) -> None:
         """One slice is worked off: the thread may hand over another."""
+        self._slices_taken += 1
         self._slots.release()
 
     async def stop(self, timeout_s: float) -> bool:
@@ -185,7 +188,8 @@ class PollThread:
         if now >= self._tidy_at:
             self._tidy_at = now + TIDY_EVERY_S
             self._placing.look()
-            if ends := self._log_ends.look(self._leases, self._leases.paused, now):
+            self._tell_passed()
+            if ends := self._log_ends.look(self._leases, self._leases.quiet, now):
                 self._bridge.tell(self._listener.ends, ends)
         if self._slots.acquire(timeout=SLOT_WAIT_S):
             self._fed_at = now
@@ -213,6 +217,7 @@ class PollThread:
         if first:
             records += self._records(self._consumer.consume(SLICE_MAX - 1, 0))
         if records:
+            self._slices_told += 1
             self._bridge.tell(self._listener.polled, records)
         else:
             self._slots.release()
@@ -249,6 +254,14 @@ class PollThread:
                     )
                 )
         return records
+
+    def _tell_passed(self) -> None:
+        """How far partitions were read to their end; only when nothing is on its way to the loop, which could
+        be before it."""
+        reached = self._leases.reached
+        if reached and not self._held and self._slices_told == self._slices_taken:
+            self._bridge.tell(self._listener.passed, dict(reached))
+            reached.clear()
 
     # ── commits ──────────────────────────────────────────────────────────────────────────────────
 
@@ -299,7 +312,11 @@ class PollThread:
         """An error in the place of a record."""
         error = message.error()
         assert error is not None
-        if error.code() in GONE and lease is not None:
+        if error.code() == KafkaError._PARTITION_EOF:
+            offset = message.offset()
+            if lease is not None and offset is not None:
+                self._leases.reached[lease] = offset
+        elif error.code() in GONE and lease is not None:
             if not self._leases.stands(lease):
                 offset = message.offset()
                 self._leases.unplaced[lease] = offset if offset is not None and offset >= 0 else None

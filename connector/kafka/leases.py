@@ -26,6 +26,7 @@ class Leases:
     person acts. `superseded`: those whose topic was created anew, and where that begins; they stand until
     the loop has finished them. `paused`: those that the loop wants nothing from; `choked`: it wants nothing
     at all. `committing`: whose commit was last sent for a place; the answer names the place alone.
+    `reached`: where those that were read to their end go on, as far as the loop does not know it.
     """
 
     def __init__(self) -> None:
@@ -37,12 +38,18 @@ class Leases:
         self.paused: set[Lease] = set()
         self.choked = False
         self.committing: dict[Place, Lease] = {}
+        self.reached: dict[Lease, int] = {}
         self._told: dict[Lease, bool] = {}
         """Whether librdkafka was last told to pause it. Absent: not told yet, it may do either."""
         self._epoch = 0
 
     def __iter__(self) -> Iterator[Lease]:
         return iter(self.by_place.values())
+
+    @property
+    def quiet(self) -> set[Lease]:
+        """Those that nothing is fetched from."""
+        return self.paused | self.halted | self.superseded.keys()
 
     def grant(self, topic: str, partition: int) -> Lease:
         """A new lease, under a higher epoch than every one before. It is not ours before `hold`."""
@@ -89,6 +96,7 @@ class Leases:
             self.halted.discard(lease)
             self.superseded.pop(lease, None)
             self.paused.discard(lease)
+            self.reached.pop(lease, None)
             self._told.pop(lease, None)
             if self.committing.get(place) is lease:
                 del self.committing[place]

@@ -35,6 +35,10 @@ class Listener(Protocol):
         """The topic was created anew and goes on at this offset. Nothing comes from the partition, or can be
         read again, until all that is open is finished: then `Feed.renew` gives a new lease."""
 
+    def passed(self, offsets: Mapping[Lease, int]) -> None:
+        """Kafka has no further record below these offsets, and you have taken them all. The marks of
+        transactions have offsets, too: behind them a partition would seem to wait for ever."""
+
     def offset_lost(self, lease: Lease, detail: str) -> None:
         """Kafka no longer has the offset to go on from; nothing comes from this partition until a restart."""
 

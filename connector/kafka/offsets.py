@@ -22,7 +22,7 @@ from connector.model.record import Lease
 Edge = Literal["earliest", "latest"]
 UNKNOWN = -1
 ENDS_STALE_S = 10.0
-"""A paused partition fetches nothing, so its log end is asked for, this often."""
+"""A paused or halted partition fetches nothing, so its log end is asked for, this often."""
 
 ASK_ASIDE_S = 0.5
 """What that question may take: the poll thread waits for it, with all its partitions."""
@@ -109,8 +109,9 @@ class LogEnds:
         self._ends: dict[Lease, int] = {}
         self._ask_at = 0.0
 
-    def look(self, leases: Iterable[Lease], paused: Collection[Lease], now: float) -> dict[Lease, int]:
-        """The ends of these, now. Leases that are not among them are forgotten."""
+    def look(self, leases: Iterable[Lease], quiet: Collection[Lease], now: float) -> dict[Lease, int]:
+        """The ends of these, now; `quiet` are those that nothing is fetched from. Leases that are not among
+        them are forgotten."""
         self._ends = {
             lease: end
             for lease in leases
@@ -118,7 +119,7 @@ class LogEnds:
         }
         if now >= self._ask_at:
             self._ask_at = now + ENDS_STALE_S
-            idle = [lease for lease in leases if lease in paused or lease not in self._ends]
+            idle = [lease for lease in leases if lease in quiet or lease not in self._ends]
             self._ends |= edges(self._consumer, idle, "latest", ASK_ASIDE_S)
         return dict(self._ends)
 

@@ -146,7 +146,8 @@ def consumer_properties(
         "enable.auto.offset.store": False,
         # Any other word would let librdkafka jump over lost records without telling us.
         "auto.offset.reset": "error",
-        "enable.partition.eof": False,
+        # Tells when offsets that are no record's, as the marks of transactions, were passed.
+        "enable.partition.eof": True,
     }
     named_once = {ALIASES.get(name, name): value for name, value in given.items()}
     return {**defaults, **named_once, **ours}

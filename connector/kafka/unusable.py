@@ -26,7 +26,7 @@ OURS: Mapping[str, str] = {
         ),
         "the connector commits what is settled, nothing else",
     ),
-    "enable.partition.eof": "it has its own ways to know the end of a partition",
+    "enable.partition.eof": "it asks for it itself",
     "statistics.interval.ms": "it asks for statistics where it needs them; /metrics has what operators need",
     "metadata.broker.list": "from bootstrap.servers; use that",
     **dict.fromkeys(("logger", "log.queue"), "use the section logging"),

@@ -137,7 +137,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "oldest_unsettled_seconds",
         "gauge",
-        "Age, by Kafka timestamp, of the record at the frontier; 0 without lag.",
+        "Age, by Kafka timestamp, of the record at the frontier, 0 if none waits. For one that was not read "
+        "yet, the time since it is known.",
         ("topic", "partition"),
     ),
     Metric("kafka_up", "gauge", "1 while Kafka answers questions, 0 while it does not.", (), _NOTHING_YET),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Literal
@@ -67,6 +68,7 @@ class Member:
         self.commits: list[tuple[dict[Lease, int], str | None]] = []
         self.fences: list[tuple[list[Lease], bool]] = []
         self.moves: list[tuple[Lease, int]] = []
+        self.passes: list[dict[Lease, int]] = []
         self.lost: list[tuple[Lease, str]] = []
         self.superseding: list[tuple[Lease, int]] = []
         self.slices = 0
@@ -219,7 +221,12 @@ class Member:
 
     def moved(self, lease: Lease, offset: int) -> None:
         self.moves.append((lease, offset))
-        self.assignment.moved(lease, offset)
+        self.assignment.moved({lease: offset})
+        self._happened.set()
+
+    def passed(self, offsets: Mapping[Lease, int]) -> None:
+        self.passes.append(dict(offsets))
+        self.assignment.moved(offsets)
         self._happened.set()
 
     def superseded(self, lease: Lease, offset: int) -> None:
@@ -234,7 +241,7 @@ class Member:
         self._happened.set()
 
     def ends(self, ends: Mapping[Lease, int]) -> None:
-        self.assignment.ends(ends)
+        self.assignment.ends(ends, time.time_ns() // 1_000_000)
         self._happened.set()
 
     def poll_failed(self, error: BaseException) -> None:

@@ -71,6 +71,9 @@ class Loop:
     def moved(self, lease: Lease, offset: int) -> None:
         raise AssertionError("a range begins where it begins")
 
+    def passed(self, offsets: Mapping[Lease, int]) -> None:
+        raise AssertionError("of a range, the end that was asked for counts")
+
     def superseded(self, lease: Lease, offset: int) -> None:
         raise AssertionError("what is lost ends the run")
 

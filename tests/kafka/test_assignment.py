@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from connector.kafka.assignment import Assignment
 from connector.model.record import Lease
 
@@ -51,7 +54,7 @@ def test_a_partition_that_starts_nowhere_yet_commits_nothing() -> None:
     assignment, one = Assignment(), lease()
     assignment.add(one, None)
     assert assignment.to_commit() == {}
-    assignment.moved(one, 12)
+    assignment.moved({one: 12})
     assert assignment.to_commit() == {one: 12}
 
 
@@ -85,8 +88,8 @@ def test_answers_for_a_partition_that_went_are_passed_over() -> None:
     assignment.remove(gone)
     assignment.committed({gone: 5}, ok=True)
     assignment.committed({gone: 5}, ok=False)
-    assignment.ends({gone: 9})
-    assignment.moved(gone, 7)
+    assignment.ends({gone: 9}, 0)
+    assignment.moved({gone: 7})
     assert len(assignment) == 0
 
 
@@ -108,9 +111,97 @@ def test_lag_is_the_log_end_minus_what_is_committed() -> None:
     assignment, one = Assignment(), lease()
     assignment.add(one, 10)
     assert assignment[one].lag is None
-    assignment.ends({one: 30})
+    assignment.ends({one: 30}, 0)
     assert assignment[one].lag == 20
     assignment.committed({one: 25}, ok=True)
     assert assignment[one].lag == 5
     assignment.committed({one: 31}, ok=True)  # the end is older than the commit
     assert assignment[one].lag == 0
+
+
+# ── the age of what waits ────────────────────────────────────────────────────────────────────────
+
+
+def test_the_oldest_unsettled_record_is_as_old_as_kafka_says() -> None:
+    """The record at the frontier, not the oldest of all: what settled around it plays no part."""
+    assignment, one = Assignment(), lease()
+    assignment.add(one, 0)
+    for offset, timestamp_ms in ((0, 1_000), (1, 5_000), (2, 4_000)):
+        assignment[one].take(offset, timestamp_ms, 1)
+    assert assignment[one].unsettled_s(61_000) == 60
+    assignment[one].settle(0, 1)
+    assert assignment[one].unsettled_s(61_000) == 56
+    assert assignment[one].unsettled_s(4_000) == 0  # written by a clock ahead of ours
+    assignment[one].settle(1, 1)
+    assignment[one].settle(2, 1)
+    assert assignment[one].unsettled_s(61_000) == 0
+
+
+def test_a_record_that_was_never_read_is_at_least_as_old_as_we_know_of_it() -> None:
+    """Halted, paused or not fetched: nothing is in flight, and something waits all the same."""
+    assignment, one = Assignment(), lease()
+    assignment.add(one, 10)
+    assignment[one].halted = "offset_lost"
+    assert assignment[one].unsettled_s(0) == 0
+    assignment.ends({one: 30}, 1_000)
+    assignment.ends({one: 40}, 5_000)
+    assert assignment[one].unsettled_s(61_000) == 60
+    assignment[one].take(10, 500, 1)
+    assert assignment[one].unsettled_s(61_000) == 60.5
+    assignment[one].settle(10, 1)
+    assignment.ends({one: 40}, 61_000)
+    assert assignment[one].unsettled_s(64_000) == 3
+
+
+def test_a_record_without_a_timestamp_is_as_old_as_we_know_of_it() -> None:
+    """0 is Kafka's "none": half a century would wake somebody up."""
+    assignment, one = Assignment(), lease()
+    assignment.add(one, 0)
+    assignment[one].take(0, 0, 1)
+    assert assignment[one].unsettled_s(9_000) == 0
+    assignment.ends({one: 1}, 10_000)
+    assert assignment[one].unsettled_s(12_000) == 2
+
+
+def test_nothing_waits_where_everything_is_settled_or_read() -> None:
+    """A commit that is not made yet is lag, and no record waits; nor does one where the log ends with what is
+    no record: a transaction's mark has an offset, too."""
+    assignment, one = Assignment(), lease()
+    assignment.add(one, 0)
+    assignment.committed({one: 0}, ok=True)
+    assignment[one].take(0, 1_000, 1)
+    assignment.ends({one: 1}, 2_000)
+    assignment[one].settle(0, 1)
+    assert (assignment[one].lag, assignment[one].unsettled_s(9_000)) == (1, 0)
+    assignment.ends({one: 2}, 10_000)
+    assert assignment[one].unsettled_s(12_000) == 2
+    assignment.moved({one: 2})
+    assert assignment[one].unsettled_s(12_000) == 0
+    assignment.ends({one: 4}, 13_000)
+    assert assignment[one].unsettled_s(14_000) == 1
+
+
+@given(st.data())
+def test_whatever_waits_has_an_age_and_what_does_not_has_none(data: st.DataObject) -> None:
+    """Whatever came, was settled and told: 0 exactly when nothing waits, and never more than the age of the
+    oldest record there is."""
+    assignment, one = Assignment(), lease()
+    assignment.add(one, 0)
+    partition = assignment[one]
+    written, taken, opened = 0, 0, set()
+    for now in range(1, 30):
+        match data.draw(st.sampled_from(("write", "take", "settle"))):
+            case "write":
+                written += 1
+            case "take" if taken < written:
+                partition.take(taken, now * 1000, 1)
+                opened.add(taken)
+                taken += 1
+            case "settle" if opened:
+                offset = data.draw(st.sampled_from(sorted(opened)))
+                opened.remove(offset)
+                partition.settle(offset, 1)
+        assignment.ends({one: written}, now * 1000)
+        age_s = partition.unsettled_s(now * 1000 + 500)
+        assert (age_s > 0) == bool(opened or taken < written)
+        assert age_s <= now
