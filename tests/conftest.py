@@ -51,6 +51,7 @@ PROCESS_PLACES = (
 """Folders and files whose tests start processes or brokers; all others are the quick ones."""
 
 KINDS_COUNTED = {"broker": "real broker", "registry": "schema registry"}
+RAN_ON = "ran on"
 
 
 # ── brokers ──────────────────────────────────────────────────────────────────────────────────────
@@ -175,22 +176,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Count the tests that really ran on a real server."""
+    """Say of every test on which real servers it ran; of a report that a worker of `-n` sends, too."""
     report = yield
     if report.when == "call" and not report.skipped:
-        item.config.stash[_RAN].update(kind for kind in KINDS_COUNTED if item.get_closest_marker(kind))
+        report.user_properties += [(RAN_ON, kind) for kind in KINDS_COUNTED if item.get_closest_marker(kind)]
     return report
+
+
+class RealServers:
+    """Counts the tests that really ran on a real server, wherever they ran."""
+
+    def __init__(self) -> None:
+        self._ran: Counter[object] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """One more, or none."""
+        if report.when == "call":
+            self._ran.update(kind for name, kind in report.user_properties if name == RAN_ON)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Tell what was proved on real servers; `.ci/run` demands that this is not nothing."""
+        for kind, server in KINDS_COUNTED.items():
+            terminalreporter.write_line(f"{server}: {self._ran[kind]} tests ran")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begin counting."""
-    config.stash[_RAN] = Counter()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Tell what was proved on real servers; `.ci/run` demands that this is not nothing."""
-    for kind, server in KINDS_COUNTED.items():
-        terminalreporter.write_line(f"{server}: {config.stash[_RAN][kind]} tests ran")
-
-
-_RAN = pytest.StashKey[Counter[str]]()
+    config.pluginmanager.register(RealServers())
