@@ -9,9 +9,11 @@ are not in aiohttp's documentation; `tests/delivery/test_aiohttp_parts.py` says 
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 from collections.abc import Mapping
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import aiohttp
 import certifi
@@ -21,12 +23,21 @@ from yarl import URL
 
 from connector.vendors.contract import Limits, Request, Response
 
+LOOKS = 3
+"""Turns in which a loop that was busy has read what lay on a connection before we use it; asyncio's needs two."""
+
 BODY_MAX = 64 * 1024
 """Bytes of an answer that anybody looks at. The rest is not read: the connection is closed instead."""
 
 KEEP_ALIVE_S = 20.0
 """Idle connections are kept this long: below what load balancers allow (60 s is usual), so that it is us who
 close, and no request meets a connection that was closed under it."""
+
+USES_MAX = 1_000
+AGE_MAX_S = 60.0
+"""A connection is used so often and so long, then another is opened. Should the other side ever answer what
+nobody asked, in the middle of requests, every later answer on that connection would be the one before it, and
+nothing in HTTP/1.1 tells: so it ends soon. And a vendor that moves is found by its new address."""
 
 DNS_CACHE_S = 30
 
@@ -61,14 +72,25 @@ class Line(msgspec.Struct, frozen=True):
     head: bytes
 
 
+class _Life:
+    """How much longer a connection may be used."""
+
+    __slots__ = ("until", "uses")
+
+    def __init__(self, until: float) -> None:
+        self.uses = 0
+        self.until = until
+
+
 class Transport:
     """Sends requests to one vendor and answers with what came back; silence is an answer too.
 
     Redirects are not followed, cookies not kept, the address is used exactly as it was given. A body that
     ends early is silence. A connection is used again only after an answer that was read to its end, with
-    nothing behind it, to a request that had left; any other is cut off at once, also where the task of a
-    request is cancelled: what has not left by then never leaves. Neither key nor body is ever logged;
-    `last_failure` says in words without either why the last silence came about. Build it on the running loop.
+    nothing behind it, to a request that had left, and not for ever; any other is cut off at once, also where
+    the task of a request is cancelled: what has not left by then never leaves. Neither key nor body is ever
+    logged; `last_failure` says in words without either why the last silence came about. Build it on the
+    running loop.
     """
 
     def __init__(
@@ -95,6 +117,9 @@ class Transport:
         )
         self._lines: dict[tuple[str, str | None], Line] = {}
         """By method and address."""
+        self._lives: WeakKeyDictionary[object, _Life] = WeakKeyDictionary()
+        """By the connection's protocol."""
+        self._time = asyncio.get_running_loop().time
 
     def use_credentials(self, headers: Mapping[str, str]) -> None:
         """Send these from the next request on."""
@@ -128,6 +153,10 @@ class Transport:
         protocol, transport = connection.protocol, connection.transport
         is_reusable = False
         try:
+            for _ in range(LOOKS):
+                if transport is None or not _has_unread(transport):
+                    break
+                await asyncio.sleep(0)
             if protocol is None or transport is None or transport.is_closing():
                 return self._silence("connection", "closed as soon as it was open")
             if protocol.should_close:
@@ -140,7 +169,12 @@ class Transport:
                 message, content = await protocol.read()
             answered = await _read(content)
             has_left = message.code < REFUSED or len(body) <= LEAVES_AT_ONCE
-            is_reusable = has_left and content.at_eof() and not transport.get_write_buffer_size()
+            is_reusable = (
+                has_left
+                and content.at_eof()
+                and not transport.get_write_buffer_size()
+                and self._may_live_on(protocol)
+            )
         finally:
             if is_reusable:
                 connection.release()  # which closes it, too, where the other side said so or said more
@@ -150,6 +184,14 @@ class Transport:
                 connection.close()
         headers = {name.lower(): value for name, value in message.headers.items()}
         return Response(message.code, headers, answered)
+
+    def _may_live_on(self, protocol: object) -> bool:
+        now = self._time()
+        life = self._lives.get(protocol)
+        if life is None:
+            life = self._lives[protocol] = _Life(now + AGE_MAX_S)
+        life.uses += 1
+        return life.uses < USES_MAX and now < life.until
 
     def _line(self, request: Request) -> Line:
         """The line for this request, which nearly always is the one of the request before."""
@@ -181,6 +223,13 @@ class Transport:
     def _silence(self, kind: Literal["timeout", "connection"], words: str) -> Response:
         self.last_failure = f"{kind}: {words}"
         return Response(None, silence=kind)
+
+
+def _has_unread(transport: asyncio.Transport) -> bool:
+    """Whether the kernel holds bytes, or an end, of a connection that nobody is waiting at."""
+    looking = select.poll()
+    looking.register(transport.get_extra_info("socket"), select.POLLIN)
+    return bool(looking.poll(0))
 
 
 def _head(request_line: str, headers: Mapping[str, str]) -> bytes:

@@ -14,6 +14,7 @@ import trustme
 from aiohttp.abc import ResolveResult
 from aiohttp.connector import Connection
 
+from connector.delivery import transport as transport_module
 from connector.vendors.contract import Request, Response
 from tests.delivery.calling import (
     HUGE,
@@ -188,6 +189,42 @@ async def test_what_comes_on_an_idle_connection_is_not_taken_for_an_answer() -> 
         assert len(server.seen) == 1
         assert (await wire.send(POST)).status == 200
         assert server.seen[1].connection == 1
+
+
+async def test_what_the_loop_has_not_read_yet_is_not_taken_for_an_answer_either() -> None:
+    """A busy loop: the stray answer still lies in the kernel when the next request wants to leave."""
+    async with hostile_server() as server, transport(server.url) as wire:
+        writers: list[asyncio.StreamWriter] = []
+
+        async def remember(writer: asyncio.StreamWriter) -> bool:
+            writers.append(writer)
+            writer.write(OK)
+            return True
+
+        server.script.append(remember)
+        assert (await wire.send(POST)).status == 200
+        writers[0].write(head(204, {}))
+        assert outcome(await wire.send(POST)) == NO_ANSWER
+        assert wire.last_failure == "connection: the other side spoke before it was asked"
+        assert len(server.seen) == 1
+
+
+async def test_a_connection_is_not_used_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were its answers ever one behind, that would end soon; and a vendor that moves is found again."""
+    monkeypatch.setattr(transport_module, "USES_MAX", 3)
+    async with hostile_server() as server, transport(server.url) as wire:
+        for _ in range(7):
+            assert (await wire.send(POST)).status == 200
+        assert [seen.connection for seen in server.seen] == [0, 0, 0, 1, 1, 1, 2]
+
+
+async def test_an_old_connection_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However seldom it was used."""
+    monkeypatch.setattr(transport_module, "AGE_MAX_S", 0.0)
+    async with hostile_server() as server, transport(server.url) as wire:
+        for _ in range(2):
+            assert (await wire.send(POST)).status == 200
+        assert [seen.connection for seen in server.seen] == [0, 1]
 
 
 # ── before the request has left ──────────────────────────────────────────────────────────────────
