@@ -24,7 +24,7 @@ from yarl import URL
 from connector.vendors.contract import Limits, Request, Response
 
 LOOKS = 3
-"""Turns in which a loop that was busy has read what lay on a connection before we use it; asyncio's needs two."""
+"""Turns in which a loop that was busy has read what lay on a connection before we use it (asyncio: two)."""
 
 BODY_MAX = 64 * 1024
 """Bytes of an answer that anybody looks at. The rest is not read: the connection is closed instead."""
@@ -227,8 +227,11 @@ class Transport:
 
 def _has_unread(transport: asyncio.Transport) -> bool:
     """Whether the kernel holds bytes, or an end, of a connection that nobody is waiting at."""
+    descriptor = transport.get_extra_info("socket").fileno()
+    if descriptor < 0:  # it was closed already
+        return False
     looking = select.poll()
-    looking.register(transport.get_extra_info("socket"), select.POLLIN)
+    looking.register(descriptor, select.POLLIN)
     return bool(looking.poll(0))
 
 
