@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 DEPLOY := .venv/.deploy
-ELSEWHERE := --ignore=tests/helm --ignore=tests/image --ignore=tests/page
+ELSEWHERE := --ignore=tests/helm --ignore=tests/image --ignore=tests/page --ignore=tests/package
 CODE := connector tests bench
 SEED ?=
 ARGS ?=
@@ -17,7 +17,7 @@ QUICK := not broker and not registry and not slow and not process
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit test-broker chaos check format docs bench helm helm-update image image-check page new-vendor vendor-test lock clean
+.PHONY: help demo test test-unit test-broker chaos check format docs bench helm helm-update image image-check page package package-files new-vendor vendor-test lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf 'make %-12s %s\n' "$$name" "$$text"; done
@@ -25,7 +25,7 @@ help: ## this list
 demo: $(READY) ## the whole thing on this machine, with faults and a report that balances (ARGS='--events 500')
 	$(BIN)/connector demo $(ARGS)
 
-test: $(READY) ## all but the tests of helm, image and page; real Kafka and registry need Java 17 and Maven (ARGS='-k frontier')
+test: $(READY) ## all but the tests of helm, image, page and package; real Kafka and registry need Java 17 and Maven (ARGS='-k frontier')
 	@ran=; \
 	run() { \
 		$(BIN)/pytest "$$@" $(ELSEWHERE) $(ARGS) && status=0 || status=$$?; \
@@ -78,6 +78,16 @@ image-check: $(DEPLOY) ## the image linted, built without an engine, and run as 
 page: $(DEPLOY) ## the page for people, in a real Chromium: what it shows, by day and night, on a phone, without a mouse
 	$(BIN)/pytest tests/page $(ARGS)
 
+package-files: $(DEPLOY) ## wheel, sdist, SBOM (CycloneDX) and release notes, in dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation >/dev/null
+	$(BIN)/cyclonedx-py requirements requirements-run.lock --pyproject pyproject.toml --mc-type application \
+		--output-reproducible -o dist/sbom.json
+	.ci/release-notes $$(.ci/release-notes $(VERSION) >/dev/null 2>&1 && echo $(VERSION)) > dist/release-notes.md
+
+package: package-files ## the same, proved: both packages install and run where nothing else is
+	$(BIN)/pytest tests/package $(ARGS)
+
 new-vendor: $(READY) ## the skeleton of a destination, whose tests say what is missing (NAME=acme)
 	@$(BIN)/python -m tests.vendors.new_vendor $(NAME)
 
@@ -109,6 +119,6 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 $(DEPLOY): requirements-deploy.lock $(READY)
-	@echo "adding what checks chart, image and page to .venv (once, about ten seconds)"
+	@echo "adding what checks chart, image, page and packages to .venv (once, about ten seconds)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-deploy.lock
 	@touch $@

@@ -41,6 +41,7 @@ PROCESS_PLACES = (
     "bench",
     "monitoring",
     "page",
+    "package",
     "test_app.py",
     "test_broken_delivery.py",
     "test_demo.py",
