@@ -103,16 +103,21 @@ def read_cases(cluster: Cluster, settings: Settings) -> Cases:
     cases = Cases()
     for stored in cluster.records(settings.dead_letter_topic):
         spot = Spot(stored.partition, stored.offset)
-        cases.add(spot, stored.timestamp_ms, stored.value is not None, stored.headers)
+        cases.add(spot, stored.timestamp_ms, stored.value, stored.headers)
     return cases
 
 
 def case_at(cases: Cases, wanted: Coordinate, settings: Settings) -> Case | None:
-    """The case of this record, or the one that this letter belongs to; this connector's before another's."""
+    """The case of this record, or the one that this letter belongs to; this connector's before another's, and
+    of two records that had this place in turn the one that is open, or else failed last."""
     in_topic = wanted.topic == settings.dead_letter_topic
     spot = Spot(wanted.partition, wanted.offset) if in_topic else None
     found = [case for case in cases.all() if case.record == wanted or spot in case.spots]
-    return next((case for case in found if is_ours(case, settings)), found[0] if found else None)
+    return max(
+        found,
+        key=lambda case: (is_ours(case, settings), case.marker is None, case.letter.failed_at),
+        default=None,
+    )
 
 
 def is_ours(case: Case, settings: Settings) -> bool:

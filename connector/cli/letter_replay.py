@@ -29,6 +29,7 @@ from connector.cli.lines import output
 from connector.kafka.cases import Case
 from connector.kafka.inspect import Cluster
 from connector.kafka.readers import LetterReader, ranges_of
+from connector.model.coordinate import Coordinate
 from connector.ops import logs
 from connector.replay import MAX_REPLAYS, Replay, held_back
 from connector.settings import Settings, fingerprint
@@ -115,10 +116,14 @@ def _chosen(
     """Those to be replayed, and why the others are not."""
     held: Counter[str] = Counter()
     chosen = []
+    places: set[Coordinate] = set()
     for case in cases:
         why = held_back(case, settings.destination.name, settings.source.group_id, max_replays)
+        if why is None and case.record in places:
+            why = "another dead letter of the same place goes first: replay once more"
         if why is None:
             chosen.append(case)
+            places.add(case.record)
         else:
             held[why] += 1
     return chosen[:limit], held

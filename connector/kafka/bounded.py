@@ -37,6 +37,9 @@ CLOSE_S = 1.0
 BURST_S = 0.1
 """With a rate, so much of a second's records are handed over at once."""
 
+DELETED = (KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART)
+"""The topic is gone, or the partition: a group waits for it to come again, a range has an end."""
+
 
 class RangeLostError(Exception):
     """Kafka no longer has what was to be read; the text says what, for people."""
@@ -266,7 +269,7 @@ class BoundedFeed:
         self._all_read = True
 
     def _failed(self, place: Place, error: KafkaError) -> None:
-        if error.code() in GONE:
+        if error.code() in (*GONE, *DELETED):
             each = self._ranges[place]
             raise RangeLostError(
                 f"Kafka no longer has all of {each.topic}:{each.partition}, {each.start} to {each.end}"

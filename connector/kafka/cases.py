@@ -1,6 +1,8 @@
 """The dead-letter topic, record by record: what is open, what is resolved. Decides only: no broker, no clock.
 
-All letters that one connector wrote about one record are one case, however often it failed or was written:
+All letters that one connector wrote about one record are one case, however often it failed or was written.
+Where a topic was created anew, a place in it names another record than before: what a record is, its value
+tells.
 
     open        a letter of it is named by no marker
     resolved    a marker names each of them
@@ -9,6 +11,7 @@ All letters that one connector wrote about one record are one case, however ofte
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from typing import Literal
 
@@ -21,8 +24,9 @@ from connector.model.coordinate import Coordinate
 State = Literal["open", "resolved"]
 
 
-Key = tuple[Coordinate, str, str]
-"""A record, and whose letters they are: two connectors may share a topic for what neither could deliver."""
+Key = tuple[Coordinate, str, str, str]
+"""A record by its place and its value, and whose letters they are: two connectors may share a topic for what
+neither could deliver."""
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -99,16 +103,16 @@ class Cases:
         self._letters: dict[Key, _Letters] = {}
         self._markers: dict[Coordinate, list[tuple[Marker, int]]] = {}
 
-    def add(self, spot: Spot, written_ms: int, has_value: bool, headers: Headers) -> None:
+    def add(self, spot: Spot, written_ms: int, value: bytes | None, headers: Headers) -> None:
         """One more record of the dead-letter topic."""
         letter = parse(headers)
         if letter is not None:
             letter = _brief(letter)
             record = Coordinate(letter.topic, letter.partition, letter.offset)
-            key = (record, letter.destination, letter.group_id)
+            key = (record, letter.destination, letter.group_id, _hash(letter, value))
             self._letters.setdefault(key, _Letters()).add(letter, spot, written_ms)
             return
-        marker = None if has_value else read_marker(headers)
+        marker = None if value is not None else read_marker(headers)
         if marker is None:
             self.foreign += 1
         else:
@@ -131,6 +135,13 @@ class Cases:
             if written_ms <= marked_ms if marker.letters is None else spot in marker.letters:
                 return marker
         return None
+
+
+def _hash(letter: DeadLetter, value: bytes | None) -> str:
+    """Of the record's value, also where the letter was written without it."""
+    if letter.value_sha256 is not None:
+        return letter.value_sha256
+    return hashlib.sha256(value or b"").hexdigest()
 
 
 def _brief(letter: DeadLetter) -> DeadLetter:

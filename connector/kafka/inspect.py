@@ -123,6 +123,8 @@ class Cluster:
 
     def record(self, where: Coordinate) -> Stored | None:
         """The record at this coordinate; None when Kafka has none there, any more or at all."""
+        if not self._has(where):
+            return None
         first, end = self.edges(where.topic, where.partition)
         if not first <= where.offset < end:
             return None
@@ -137,6 +139,15 @@ class Cluster:
             return None  # a hole: compaction, or the mark of a transaction
         finally:
             self._consumer.unassign()
+
+    def _has(self, where: Coordinate) -> bool:
+        """Whether there is such a partition; asked for alone, as a cluster may have ten thousand topics."""
+        try:
+            found = self._consumer.list_topics(where.topic, timeout=self._timeout_s)
+        except KafkaException as error:
+            raise ClusterError(_words(error)) from None
+        topic = found.topics.get(where.topic)
+        return topic is not None and topic.error is None and where.partition in topic.partitions
 
     def newest(self, topic: str, number: int) -> Stored | None:
         """The newest record of a partition; None when there is none among its last `LOOK_BACK` offsets."""

@@ -22,6 +22,7 @@ from tests.broker.launcher.brokers import Broker, MockBroker
 from tests.broker.shop import PATIENCE_S, SMALL, Event, Shop, Unique, click, impression
 from tests.chaos.rig import wait_until
 from tests.cli.commandline import connector
+from tests.letters import letter, write
 
 
 @pytest.fixture
@@ -120,6 +121,47 @@ def connector_map(shop: Shop, event: Event) -> str:
     file = shop.folder / "event.jsonl"
     file.write_bytes(msgspec.json.encode(event))
     return connector("map", "--destination", "topsort", "--option", "currency=EUR", "--each", str(file)).out
+
+
+def test_a_place_that_a_new_topic_used_again_is_two_dead_letters(
+    mock_broker: Broker, unique: Unique, tmp_path: Path
+) -> None:
+    """The topic was deleted and created anew, and both records at one offset failed: both are sent, in a
+    replay each, and none is marked before it was."""
+    shop = Shop(mock_broker, unique, tmp_path)
+    place = Coordinate(shop.topic, 0, 42)
+    write(
+        shop.broker.bootstrap,
+        shop.letters,
+        [
+            letter(place, failed_at_ms=number, value=shop.body(click(number)), group_id=shop.group_id)
+            for number in (1, 2)
+        ],
+    )
+    with shop.vendor:
+        first = shop.run("dlq", "replay", "--other-settings")
+        assert "held back 1: another dead letter of the same place goes first" in first.out
+        assert len(shop.accepted()) == len(shop.open()) == 1
+        assert shop.run("dlq", "replay", "--other-settings").code == 0
+        assert {*shop.accepted()} == {click(1)["event_id"], click(2)["event_id"]}
+        assert not shop.open()
+
+
+def test_a_letter_whose_source_is_gone_holds_no_other_up(
+    mock_broker: Broker, unique: Unique, tmp_path: Path
+) -> None:
+    """It was too large for the dead-letter topic, and its own topic was deleted: it is told as unreadable."""
+    shop = Shop(mock_broker, unique, tmp_path)
+    gone = letter(Coordinate(unique("deleted"), 0, 1), group_id=shop.group_id, form=1)
+    assert gone.value is None
+    here = letter(
+        Coordinate(shop.topic, 0, 2), value=shop.body(click(2)), group_id=shop.group_id, failed_at_ms=5
+    )
+    write(shop.broker.bootstrap, shop.letters, [gone, here])
+    with shop.vendor:
+        ended = shop.run("dlq", "replay", "--other-settings")
+        assert {*shop.accepted()} == {click(2)["event_id"]}, ended.out + ended.err
+        assert len(shop.open()) == 1
 
 
 def test_what_fails_again_and_again_is_left_alone(shop: Shop) -> None:

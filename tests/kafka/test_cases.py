@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,7 +49,7 @@ def only(cases: Cases) -> Case:
 def test_a_letter_is_a_case_that_is_open() -> None:
     """With all that a listing shows; what only a closer look wants is not kept in memory."""
     cases = Cases()
-    cases.add(SPOT, 5, True, headers(more=(("source", b"x"),)))
+    cases.add(SPOT, 5, b"{}", headers(more=(("source", b"x"),)))
     case = only(cases)
     assert (case.record, case.spot, case.spots, case.state) == (RECORD, SPOT, (SPOT,), "open")
     assert case.letter.reason == "invalid_price"
@@ -59,7 +61,32 @@ def test_a_letter_that_was_written_twice_is_one_case() -> None:
     """A crash between the letter and the commit writes it again: one thing to do, not two."""
     cases = Cases()
     for offset in (1, 2):
-        cases.add(Spot(0, offset), 5, True, headers())
+        cases.add(Spot(0, offset), 5, b"{}", headers())
+    assert only(cases).spots == (Spot(0, 1), Spot(0, 2))
+
+
+def test_a_place_in_a_topic_created_anew_is_another_record() -> None:
+    """Its letters are a case of their own: what became of the one says nothing of the other."""
+    cases = Cases()
+    cases.add(Spot(0, 1), 5, b"of the old topic", headers())
+    cases.add(Spot(0, 2), 6, b"of the new one", headers(failed_at_ms=1_000))
+    cases.add(Spot(0, 3), 7, None, marked(Spot(0, 2)))
+    assert [(case.spots, case.state) for case in cases.all()] == [
+        ((Spot(0, 1),), "open"),
+        ((Spot(0, 2),), "resolved"),
+    ]
+
+
+def test_a_letter_without_its_value_is_of_the_same_record() -> None:
+    """The topic took the value the first time, and its limit was lowered since."""
+    value = b"too large by now"
+    omitted = (
+        ("connector.value_omitted", b"too large"),
+        ("connector.value_sha256", hashlib.sha256(value).hexdigest().encode()),
+    )
+    cases = Cases()
+    cases.add(Spot(0, 1), 5, value, headers())
+    cases.add(Spot(0, 2), 6, None, (*headers(), *omitted))
     assert only(cases).spots == (Spot(0, 1), Spot(0, 2))
 
 
@@ -72,7 +99,7 @@ def test_the_newest_letter_speaks_for_its_record(turned: bool) -> None:
     ]
     cases = Cases()
     for spot, each in reversed(found) if turned else found:
-        cases.add(spot, 5, True, each)
+        cases.add(spot, 5, b"{}", each)
     case = only(cases)
     assert (case.letter.reason, case.letter.replays, case.spot) == ("vendor_rejected", 1, Spot(0, 0))
 
@@ -80,9 +107,9 @@ def test_the_newest_letter_speaks_for_its_record(turned: bool) -> None:
 def test_a_marker_resolves_the_letters_that_it_names() -> None:
     """Whether it is read before or after them, and whatever the clocks of their writers said."""
     cases = Cases()
-    cases.add(Spot(1, 9), 1, False, marked(SPOT, Spot(2, 2)))
-    cases.add(SPOT, 5, True, headers())
-    cases.add(Spot(2, 2), 8, True, headers())
+    cases.add(Spot(1, 9), 1, None, marked(SPOT, Spot(2, 2)))
+    cases.add(SPOT, 5, b"{}", headers())
+    cases.add(Spot(2, 2), 8, b"{}", headers())
     case = only(cases)
     assert case.state == "resolved"
     assert case.marker is not None
@@ -92,10 +119,10 @@ def test_a_marker_resolves_the_letters_that_it_names() -> None:
 def test_a_letter_that_no_marker_names_opens_its_case_again() -> None:
     """The record failed once more after it was resolved, or was written once more: somebody must look."""
     cases = Cases()
-    cases.add(SPOT, 5, True, headers())
-    cases.add(Spot(0, 8), 6, False, marked(SPOT))
+    cases.add(SPOT, 5, b"{}", headers())
+    cases.add(Spot(0, 8), 6, None, marked(SPOT))
     assert only(cases).state == "resolved"
-    cases.add(Spot(0, 9), 7, True, headers(failed_at_ms=7))
+    cases.add(Spot(0, 9), 7, b"{}", headers(failed_at_ms=7))
     case = only(cases)
     assert (case.state, case.spot) == ("open", Spot(0, 9))
 
@@ -104,28 +131,28 @@ def test_a_marker_that_names_no_letter_resolves_those_before_it() -> None:
     """The fixed header alone is enough, so that any Kafka tool can close a case by hand."""
     bare: Headers = (("connector.resolves", b"orders:3:42"),)
     cases = Cases()
-    cases.add(SPOT, 5, True, headers())
-    cases.add(Spot(1, 0), 6, False, bare)
+    cases.add(SPOT, 5, b"{}", headers())
+    cases.add(Spot(1, 0), 6, None, bare)
     assert only(cases).state == "resolved"
-    cases.add(Spot(0, 9), 7, True, headers())
+    cases.add(Spot(0, 9), 7, b"{}", headers())
     assert only(cases).state == "open"
 
 
 def test_a_marker_of_one_record_resolves_no_other() -> None:
     """Not even where the letter's place is the same number."""
     cases = Cases()
-    cases.add(SPOT, 5, True, headers())
-    cases.add(Spot(0, 8), 6, False, marked(SPOT, record=Coordinate("orders", 3, 43)))
+    cases.add(SPOT, 5, b"{}", headers())
+    cases.add(Spot(0, 8), 6, None, marked(SPOT, record=Coordinate("orders", 3, 43)))
     assert only(cases).state == "open"
 
 
 def test_what_two_connectors_could_not_deliver_is_two_cases() -> None:
     """A marker of the one resolves nothing of the other's: it was delivered to one vendor only."""
     cases = Cases()
-    cases.add(SPOT, 5, True, headers())
-    cases.add(Spot(0, 8), 5, True, letter(RECORD, destination="moloco").headers)
-    cases.add(Spot(0, 9), 5, True, letter(RECORD, group_id="another").headers)
-    cases.add(Spot(0, 10), 6, False, marked(SPOT))
+    cases.add(SPOT, 5, b"{}", headers())
+    cases.add(Spot(0, 8), 5, b"{}", letter(RECORD, destination="moloco").headers)
+    cases.add(Spot(0, 9), 5, b"{}", letter(RECORD, group_id="another").headers)
+    cases.add(Spot(0, 10), 6, None, marked(SPOT))
     states = {(case.letter.destination, case.letter.group_id): case.state for case in cases.all()}
     assert states == {
         ("topsort", "connector"): "resolved",
@@ -137,17 +164,17 @@ def test_what_two_connectors_could_not_deliver_is_two_cases() -> None:
 def test_a_letter_without_value_is_no_marker_whatever_its_source_said() -> None:
     """A header of the record itself may have any name; the value may have been too large for the topic."""
     cases = Cases()
-    cases.add(SPOT, 5, False, headers(more=(("connector.resolves", b"orders:3:42"),)))
+    cases.add(SPOT, 5, None, headers(more=(("connector.resolves", b"orders:3:42"),)))
     assert only(cases).state == "open"
 
 
 def test_what_is_neither_is_counted_and_costs_nothing() -> None:
     """Somebody else writes into the topic, or a marker is broken: told, never guessed."""
     cases = Cases()
-    cases.add(Spot(0, 0), 5, True, (("any", b"thing"),))
-    cases.add(Spot(0, 1), 5, True, marked(SPOT))
-    cases.add(Spot(0, 2), 5, False, (("connector.resolves", b"orders:3"),))
-    cases.add(Spot(0, 3), 5, False, (("connector.resolves", b"orders:3:1"), ("connector.letters", b"[1]")))
+    cases.add(Spot(0, 0), 5, b"{}", (("any", b"thing"),))
+    cases.add(Spot(0, 1), 5, b"{}", marked(SPOT))
+    cases.add(Spot(0, 2), 5, None, (("connector.resolves", b"orders:3"),))
+    cases.add(Spot(0, 3), 5, None, (("connector.resolves", b"orders:3:1"), ("connector.letters", b"[1]")))
     assert cases.all() == []
     assert cases.foreign == 4
 
@@ -172,14 +199,14 @@ DAY_MS = 86_400_000
 @pytest.fixture
 def cases() -> list[Case]:
     found = Cases()
-    found.add(Spot(0, 0), 1, True, headers(Coordinate("orders", 0, 1), "invalid_price", DAY_MS))
+    found.add(Spot(0, 0), 1, b"{}", headers(Coordinate("orders", 0, 1), "invalid_price", DAY_MS))
     found.add(
-        Spot(0, 1), 1, True, headers(Coordinate("clicks", 0, 1), "missing_required_field:items", 2 * DAY_MS)
+        Spot(0, 1), 1, b"{}", headers(Coordinate("clicks", 0, 1), "missing_required_field:items", 2 * DAY_MS)
     )
     found.add(
-        Spot(0, 2), 1, True, headers(Coordinate("clicks", 1, 1), "http_409", 3 * DAY_MS, event_type="x")
+        Spot(0, 2), 1, b"{}", headers(Coordinate("clicks", 1, 1), "http_409", 3 * DAY_MS, event_type="x")
     )
-    found.add(Spot(0, 3), 1, False, marked(Spot(0, 2), record=Coordinate("clicks", 1, 1)))
+    found.add(Spot(0, 3), 1, None, marked(Spot(0, 2), record=Coordinate("clicks", 1, 1)))
     return found.all()
 
 

@@ -31,7 +31,7 @@ def stored(spot: Spot, one: Letter) -> Stored:
 def case_of(*found: Stored) -> list[Case]:
     cases = Cases()
     for each in found:
-        cases.add(Spot(each.partition, each.offset), each.timestamp_ms, each.value is not None, each.headers)
+        cases.add(Spot(each.partition, each.offset), each.timestamp_ms, each.value, each.headers)
     return cases.all()
 
 
