@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from connector.codec.decoder import Decoder
-from connector.codec.registry import ConfluentSource, Registry
+from connector.configured import destination_of, keeps_order, registry_of
 from connector.delivery.flood import FloodGuard
 from connector.delivery.sender import Sender
 from connector.delivery.transport import Transport
@@ -31,10 +31,9 @@ from connector.ops.health import HealthServer
 from connector.ops.telemetry import Telemetry
 from connector.ops.watchdog import Watchdog
 from connector.pipeline import Pipeline
-from connector.settings import Settings, describe, fingerprint, typed_options
+from connector.settings import Settings, describe, fingerprint
 from connector.side import Side
 from connector.status import MEASURED_EVERY_S, Status
-from connector.vendors import DESTINATIONS
 from connector.vendors.contract import Limits
 
 KAFKA_LOG = logging.getLogger("connector.kafka")
@@ -67,17 +66,16 @@ class App:
         name = settings.destination.name
         self._log = structlog.stdlib.get_logger("connector")
         self.telemetry = Telemetry(name)
-        options = typed_options(name, settings.destination.options)
-        self.destination = DESTINATIONS[name](options, settings.delivery.consent)
+        self.destination, url = destination_of(settings)
         limits = _limits(settings, self.destination.limits)
-        ordering = settings.delivery.ordering or self.destination.ordering
+        is_keyed = keeps_order(settings)
         memory = settings.limits.memory_mib << 20
         prefetch = prefetch_of(memory)
         self._budget_bytes = memory - prefetch
         properties = settings.source.librdkafka()
         self._secret = settings.destination.secret()
 
-        self._registry = _registry(settings, self.telemetry)
+        self._registry = registry_of(settings, self.telemetry)
         self._assignment = Assignment()
         self._producer = DeadLetterProducer(
             properties,
@@ -101,10 +99,9 @@ class App:
             flood=FloodGuard(settings.dead_letter.flood_ratio, settings.dead_letter.flood_window),
             telemetry=self.telemetry,
             drain_timeout_s=settings.limits.drain_timeout_s,
-            key_by_record=ordering == "key" and self.destination.ordering != "key",
+            key_by_record=is_keyed and self.destination.ordering != "key",
             replay=side.replay if side is not None else None,
         )
-        url = settings.destination.url or type(self.destination).url(options)
         self._sender = Sender(
             destination=self.destination,
             url=url,
@@ -121,7 +118,7 @@ class App:
             read_credentials=self._credentials,
             linger_s=settings.delivery.linger_ms / 1000,
             max_in_flight=settings.delivery.max_in_flight,
-            keyed=ordering == "key",
+            keyed=is_keyed,
             random=random.Random(),
         )
         self._poll = self._feed(properties, prefetch)
@@ -302,14 +299,6 @@ def _limits(settings: Settings, limits: Limits) -> Limits:
     if delivery.request_timeout_s is not None:
         limits = msgspec.structs.replace(limits, request_timeout_s=delivery.request_timeout_s)
     return limits
-
-
-def _registry(settings: Settings, telemetry: Telemetry) -> Registry | None:
-    registry = settings.source.schema_registry
-    if registry.url is None:
-        return None
-    secret = registry.secret()
-    return Registry(ConfluentSource(registry.url, secret.read if secret is not None else None), telemetry)
 
 
 def _client_id() -> str:

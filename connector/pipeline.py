@@ -13,7 +13,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
-from connector.codec.decoder import Decoded, Decoder, NeedSchema, Tombstone, Undecodable
+from connector import guarded
+from connector.codec.decoder import Decoder, NeedSchema, Tombstone, Undecodable
 from connector.codec.registry import Registry
 from connector.delivery.flood import FloodGuard
 from connector.delivery.sender import Sender
@@ -29,7 +30,7 @@ from connector.model.outcome import Outcome
 from connector.model.record import Lease, Record
 from connector.ops.telemetry import Telemetry
 from connector.replay import Replay
-from connector.vendors.contract import Destination, Mapped, MapResult, Refused, Skipped
+from connector.vendors.contract import Destination, Mapped, Refused, Skipped
 
 DECODE_SLICE = 64
 """Records decoded and mapped before the loop may turn: about 1 ms, so a slice never delays an answer."""
@@ -172,7 +173,7 @@ class Pipeline:
 
     def _decode(self, ticket: Ticket, now_ms: int) -> bool:
         """Decode and pass on; False when the partition must wait for a schema first."""
-        match self._ask_decoder(ticket.record):
+        match guarded.decode(self._decoder, ticket.record, self._telemetry.decoder_failed):
             case Tombstone():
                 self._skip(ticket, "tombstone", now_ms)
             case Undecodable(reason, detail):
@@ -183,15 +184,6 @@ class Pipeline:
             case event:
                 self._map(ticket, event, now_ms)
         return True
-
-    def _ask_decoder(self, record: Record) -> Decoded:
-        """Any bytes may come, and libraries read them: what none of us foresaw concerns one record, and must
-        not end the process at every start."""
-        try:
-            return self._decoder.decode(record)
-        except Exception as error:
-            self._telemetry.decoder_failed(record.coordinate, error)
-            return Undecodable("undecodable", f"decoder failed: {type(error).__name__}")
 
     def _park(self, ticket: Ticket, schema_id: int) -> None:
         """The registry must be asked: the whole partition waits, so that its order is kept."""
@@ -243,7 +235,7 @@ class Pipeline:
     def _map(self, ticket: Ticket, event: Event, now_ms: int) -> None:
         ticket.event_id = event.event_id
         ticket.event_type = event.event_type
-        result = self._ask_mapper(event, now_ms)
+        result = guarded.mapped(self._destination, event, now_ms, self._telemetry.mapper_failed)
         for kind in result.adjustments:
             self._telemetry.adjusted(kind)
         match result:
@@ -265,18 +257,6 @@ class Pipeline:
                 self._skip(ticket, reason, now_ms)
             case Refused(reason, path):
                 self._refuse(ticket, reason, path)
-
-    def _ask_mapper(self, event: Event, now_ms: int) -> MapResult:
-        """A mapper may be anybody's code, and a bug in it concerns one event: that one becomes a dead letter,
-        and if it concerns them all, the flood guard halts."""
-        try:
-            result = self._destination.map(event, now_ms)
-            if isinstance(result, Mapped) and not result.items:
-                raise LookupError("mapped to no item")  # it would stay open for ever
-            return result
-        except Exception as error:
-            self._telemetry.mapper_failed(event.event_id, error)
-            return Refused("invalid_event", f"mapper failed: {type(error).__name__}")
 
     # ── batch, send, judge: the delivery room; it answers here ───────────────────────────────────
 

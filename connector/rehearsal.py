@@ -10,17 +10,17 @@ from typing import Literal
 
 import msgspec
 
+from connector import guarded
 from connector.codec.decoder import Decoded, Decoder, NeedSchema, Tombstone, Undecodable
-from connector.codec.registry import ConfluentSource, Registry
+from connector.configured import destination_of, registry_of
 from connector.delivery.batcher import NEVER, Batcher
 from connector.delivery.transport import HEADERS
 from connector.model.event import Event
 from connector.model.item import Item
 from connector.model.record import Record
 from connector.ops.telemetry import Telemetry
-from connector.settings import Settings, typed_options
+from connector.settings import Settings
 from connector.settings.model import HIDDEN
-from connector.vendors import DESTINATIONS
 from connector.vendors.contract import Mapped, Refused, Request, Skipped
 
 SCHEMA_S = 15.0
@@ -45,21 +45,13 @@ class Rehearsal:
     """
 
     def __init__(self, settings: Settings) -> None:
-        name = settings.destination.name
-        options = typed_options(name, settings.destination.options)
-        self.destination = DESTINATIONS[name](options, settings.delivery.consent)
+        self.destination, self._url = destination_of(settings)
         self.consent = (
             settings.delivery.consent if settings.delivery.consent is not None else self.destination.consent
         )
         """Purposes that must not be refused."""
-        self._url = settings.destination.url or type(self.destination).url(options)
         self._credentials = dict.fromkeys(self.destination.credentials("-"), HIDDEN)
-        registry = settings.source.schema_registry
-        self._registry: Registry | None = None
-        if registry.url is not None:
-            secret = registry.secret()
-            source = ConfluentSource(registry.url, secret.read if secret is not None else None)
-            self._registry = Registry(source, Telemetry(name))
+        self._registry = registry_of(settings, Telemetry(settings.destination.name))
         self._decoder = Decoder(settings.source.format, self._registry)
 
     async def __aenter__(self) -> Rehearsal:
@@ -85,25 +77,16 @@ class Rehearsal:
 
     async def _decode(self, record: Record) -> Decoded:
         """`NeedSchema` where the registry does not answer in time."""
-        decoded = self._ask_decoder(record)
+        decoded = guarded.decode(self._decoder, record)
         if isinstance(decoded, NeedSchema):
             assert self._registry is not None, "a decoder without a registry never asks for a schema"
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._registry.fetch(decoded.schema_id), SCHEMA_S)
-                decoded = self._ask_decoder(record)
+                decoded = guarded.decode(self._decoder, record)
         return decoded
 
-    def _ask_decoder(self, record: Record) -> Decoded:
-        try:
-            return self._decoder.decode(record)
-        except Exception as error:  # as in the pipeline: what nobody foresaw concerns one record
-            return Undecodable("undecodable", f"decoder failed: {type(error).__name__}")
-
     def _map(self, event: Event, now_ms: int) -> Rehearsed:
-        try:
-            result = self.destination.map(event, now_ms)
-        except Exception as error:  # as in the pipeline: a mapper may be anybody's code
-            return Rehearsed("refused", "invalid_event", f"mapper failed: {type(error).__name__}", event)
+        result = guarded.mapped(self.destination, event, now_ms)
         match result:
             case Mapped(items):
                 return Rehearsed("mapped", event=event, items=items, adjustments=result.adjustments)

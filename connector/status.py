@@ -92,7 +92,8 @@ class Status:
     def status(self) -> Mapping[str, object]:
         """Everything worth knowing, ready for JSON."""
         sender = self._sender.snapshot()
-        state, waits, topics = self.state(), self._waits(), self.topics()
+        state, waits_on, topics = self.state(), self._waits_on(), self.topics()
+        waits = self._waits(waits_on)
         lag = sum(partition.lag or 0 for partition in self._assignment)
         in_flight = sum(topic["in_flight"] for topic in topics.values())
         return {
@@ -103,7 +104,7 @@ class Status:
             "waits": waits,
             "halt_reason": self._telemetry.halt_reason,
             "halt_detail": self._telemetry.halt_detail or None,
-            "waits_on": self._waits_on() or None,
+            "waits_on": waits_on or None,
             "breaker": sender.breaker,
             "concurrency_limit": sender.limit,
             "sender": msgspec.structs.asdict(sender),
@@ -138,12 +139,11 @@ class Status:
             return f"{sender.retrying} batches wait to be sent again ({sender.last_failure})"
         return ""
 
-    def _waits(self) -> list[str]:
+    def _waits(self, waits_on: str) -> list[str]:
         """What holds this replica up, as sentences, most important first; what halts it is told elsewhere."""
         waits = []
-        on = self._waits_on()
-        if on and self._telemetry.halt_reason is None:
-            waits.append(on[0].upper() + on[1:] + ".")
+        if waits_on and self._telemetry.halt_reason is None:
+            waits.append(waits_on[0].upper() + waits_on[1:] + ".")
         halted = sum(partition.halted is not None for partition in self._assignment)
         if halted:
             waits.append(f"{words.partitions(halted)} stand still until a person acts: see below.")

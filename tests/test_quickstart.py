@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from confluent_kafka import Producer
 
 from connector.kafka.embedded import EmbeddedKafka
 from tests.broker.launcher.ports import free_port
+from tests.broker.launcher.process import wait_for
 
 PAGE = (Path(__file__).parents[1] / "docs" / "quickstart.md").read_text()
 
@@ -108,8 +108,7 @@ def test_it_can_be_followed(tmp_path: Path) -> None:
             producer.flush()
             with shell.running("run") as connector:
                 until(connector, "record_dead_lettered")
-                while not shell.accepted():
-                    time.sleep(0.05)
+                wait_for(shell.accepted, "the stand-in to take events")
                 connector.terminate()
                 until(connector, '"event":"stopped"')
         letters = shell.run("dlq list")

@@ -17,15 +17,16 @@ from connector.cli.asking import ask, registry_address, registry_credentials
 from connector.cli.check_records import newest_records
 from connector.cli.common import PROBLEMS_FOUND, ConfigFile, command, read_settings
 from connector.cli.finding import Finding, State
+from connector.configured import destination_of
 from connector.kafka.inspect import Cluster, ClusterError
 from connector.kafka.security import doubts
 from connector.model.verdict import Halt
 from connector.ops import logs
-from connector.settings import Settings, typed_options
-from connector.settings.checks import is_loopback, travels_safely
+from connector.settings import Settings
+from connector.settings.checks import covers, is_loopback, travels_safely
 from connector.settings.reference import EXAMPLE_KEY
 from connector.vendors import DESTINATIONS
-from connector.vendors.contract import Destination, Request, Response
+from connector.vendors.contract import Request, Response
 
 app = command()
 
@@ -93,7 +94,7 @@ def _in_the_clear(settings: Settings) -> Iterator[Finding]:
     for sentence in doubts(properties, here):
         yield Finding("broker", "warning", sentence)
     registry = settings.source.schema_registry
-    _, address = _configured(settings)
+    _, address = destination_of(settings)
     for subject, section, url in (
         ("destination", "destination", address),
         ("schema registry", "source.schema_registry", registry.url if registry.secret() else None),
@@ -105,16 +106,9 @@ def _in_the_clear(settings: Settings) -> Iterator[Finding]:
 
 def _advice(settings: Settings) -> Iterator[Finding]:
     """What only the vendor's account can tell, so that it is neither ok nor wrong."""
-    destination, _ = _configured(settings)
+    destination, _ = destination_of(settings)
     for sentence in destination.advice():
         yield Finding(settings.destination.name, "advice", sentence)
-
-
-def _configured(settings: Settings) -> tuple[Destination, str]:
-    """The destination, and its address."""
-    kind = DESTINATIONS[settings.destination.name]
-    options = typed_options(settings.destination.name, settings.destination.options)
-    return kind(options, settings.delivery.consent), settings.destination.url or kind.url(options)
 
 
 # ── Kafka ────────────────────────────────────────────────────────────────────────────────────────
@@ -149,7 +143,7 @@ def _kafka(settings: Settings) -> Iterator[Finding]:
 def _matching(settings: Settings, topics: Mapping[str, int]) -> Iterator[tuple[str, int]]:
     for source in settings.source.topics:
         for name, partitions in topics.items():
-            if name == source or (source.startswith("^") and re.match(source, name)):
+            if covers(source, name):
                 yield name, partitions
 
 
@@ -245,7 +239,7 @@ async def _registry(settings: Settings) -> list[Finding]:
 
 async def _destination(settings: Settings) -> list[Finding]:
     kind = DESTINATIONS[settings.destination.name]
-    destination, url = _configured(settings)
+    destination, url = destination_of(settings)
     probe = destination.probe(url)
     if probe is None:
         return [Finding("destination", "warning", f"{kind.name} has no call without side effects: not tried")]

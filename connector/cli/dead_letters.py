@@ -20,13 +20,12 @@ from connector.cli.letter_choice import (
     case_at,
     choice_of,
     coordinate_of,
-    fail,
     look_at,
     read_cases,
-    told,
 )
 from connector.cli.letter_replay import replay
 from connector.cli.lines import output
+from connector.cli.looking import fail, told
 from connector.kafka.cases import Case, Cases
 from connector.kafka.dead_letter import parse
 from connector.model.coordinate import Coordinate

@@ -11,17 +11,9 @@ import typer
 
 from connector.cli.common import ConfigFile, command, read_settings
 from connector.cli.explain_views import Story, as_json, as_text
-from connector.cli.letter_choice import (
-    ANSWER_S,
-    AsJson,
-    case_at,
-    coordinate_of,
-    fail,
-    is_ours,
-    read_cases,
-    told,
-)
+from connector.cli.letter_choice import AsJson, case_at, coordinate_of, is_ours, read_cases
 from connector.cli.lines import output
+from connector.cli.looking import ANSWER_S, fail, told
 from connector.kafka.cases import Case
 from connector.kafka.dead_letter import parse
 from connector.kafka.inspect import Cluster, Stored

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, NoReturn
+from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 import typer
 
-from connector.cli.common import FAILED
+from connector.cli.looking import ANSWER_S
 from connector.codec.times import epoch_ms
 from connector.kafka.cases import Case, Cases, Choice, State
 from connector.kafka.dead_letter import rfc3339
@@ -17,12 +15,8 @@ from connector.kafka.inspect import Cluster, ClusterError
 from connector.kafka.marker import Spot
 from connector.model.coordinate import Coordinate
 from connector.model.outcome import DEAD_LETTER_REASONS, MISSING_FIELD_PREFIX, is_dead_letter_reason
-from connector.ops import logs
 from connector.settings import Settings
 from connector.settings.problem import did_you_mean
-
-ANSWER_S = 10.0
-"""Longest wait for one answer of Kafka."""
 
 Reasons = Annotated[
     list[str] | None,
@@ -81,21 +75,6 @@ def look_at(settings: Settings) -> Cluster:
     if topic not in cluster.topics():
         raise ClusterError(f"the dead-letter topic {topic} does not exist, or may not be seen")
     return cluster
-
-
-@contextlib.contextmanager
-def told() -> Iterator[None]:
-    """What the cluster has against it is told in one line, with exit code 1."""
-    try:
-        yield
-    except ClusterError as error:
-        fail(str(error))
-
-
-def fail(why: str, code: int = FAILED) -> NoReturn:
-    """End with this on standard error."""
-    print(logs.redact(why), file=sys.stderr)
-    raise typer.Exit(code)
 
 
 def read_cases(cluster: Cluster, settings: Settings) -> Cases:

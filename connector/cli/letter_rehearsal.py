@@ -6,8 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from connector.cli.letter_choice import ANSWER_S, look_at
+from connector.cli.letter_choice import look_at
 from connector.cli.letter_views import printable
+from connector.cli.looking import ANSWER_S
 from connector.kafka.cases import Case
 from connector.kafka.inspect import Cluster
 from connector.kafka.marker import Spot

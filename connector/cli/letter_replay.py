@@ -12,7 +12,6 @@ import typer
 
 from connector.cli.common import BAD_USAGE, FAILED, ConfigFile, read_settings
 from connector.cli.letter_choice import (
-    ANSWER_S,
     EventTypes,
     Reasons,
     Records,
@@ -20,12 +19,12 @@ from connector.cli.letter_choice import (
     Topics,
     Until,
     choice_of,
-    fail,
     look_at,
     read_cases,
-    told,
 )
 from connector.cli.lines import output
+from connector.cli.looking import ANSWER_S, fail, told
+from connector.configured import keeps_order
 from connector.kafka.cases import Case
 from connector.kafka.inspect import Cluster
 from connector.kafka.readers import LetterReader, ranges_of
@@ -33,7 +32,6 @@ from connector.model.coordinate import Coordinate
 from connector.ops import logs
 from connector.replay import MAX_REPLAYS, Replay, held_back
 from connector.settings import Settings, fingerprint
-from connector.vendors import DESTINATIONS
 
 
 def replay(
@@ -82,7 +80,7 @@ def replay(
     """
     settings = read_settings(config)
     choice = choice_of(reason, topic, event_type, since, until, records=records)
-    if not dry_run and not out_of_order and _keeps_order(settings):
+    if not dry_run and not out_of_order and keeps_order(settings):
         fail(
             f"{settings.destination.name} keeps the order per key, and later events have passed these: what "
             "is replayed now may overwrite what is newer. Look with --dry-run, then add --out-of-order",
@@ -104,10 +102,6 @@ def replay(
         code = _rehearse(settings, chosen, others) if dry_run else _replay(settings, chosen, rate)
         _tell_held(held)
     raise typer.Exit(code)
-
-
-def _keeps_order(settings: Settings) -> bool:
-    return (settings.delivery.ordering or DESTINATIONS[settings.destination.name].ordering) == "key"
 
 
 def _chosen(
@@ -145,7 +139,7 @@ def _rehearse(settings: Settings, chosen: Sequence[Case], others: Sequence[Case]
     print(f"a dry run, nothing was sent: {len(chosen):,} records{': ' if counts else ''}{counts}")
     if others:
         print(f"{len(others):,} failed under other mapping settings: the replay will want --other-settings")
-    if _keeps_order(settings):
+    if keeps_order(settings):
         print("this destination keeps the order per key: the replay will want --out-of-order")
     return 0
 

@@ -14,6 +14,7 @@ import msgspec
 import typer
 from pydantic import BaseModel, ValidationError
 
+from connector import guarded
 from connector.cli.common import FAILED, command
 from connector.cli.lines import output, read_lines
 from connector.cli.options import OptionPairs, destination_named, options_of, read_pairs
@@ -109,7 +110,7 @@ class _Mapper:
         if isinstance(event, Undecodable):
             event_id, result = _id_of(line), Refused(event.reason, event.detail)
         else:
-            event_id, result = event.event_id, self._ask_mapper(event)
+            event_id, result = event.event_id, self._result_of(event)
         if isinstance(result, Mapped):
             self._mapped += 1
         elif isinstance(result, Skipped):
@@ -118,15 +119,14 @@ class _Mapper:
             self._count_refusal(number, result)
         return event_id, result
 
-    def _ask_mapper(self, event: Event) -> MapResult:
-        """As in the pipeline: a mapper may be anybody's code, and a bug in it concerns one event."""
-        try:
-            result = self.destination.map(event, self._now_ms())
-            if isinstance(result, Mapped) and not result.items:
-                raise LookupError("mapped to no item")
-            return result
-        except Exception as error:
-            return Refused("invalid_event", f"event {event.event_id}: mapper failed: {type(error).__name__}")
+    def _result_of(self, event: Event) -> MapResult:
+        broken: list[str] = []
+        result = guarded.mapped(
+            self.destination, event, self._now_ms(), lambda event_id, _: broken.append(event_id)
+        )
+        if broken and isinstance(result, Refused):  # a line here, where no log tells which event it was
+            return Refused(result.reason, f"event {event.event_id}: {result.path}")
+        return result
 
     def report(self) -> None:
         """How many were mapped; skipped and refused by reason, most frequent first."""

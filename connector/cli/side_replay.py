@@ -11,11 +11,12 @@ import typer
 
 from connector.app import App
 from connector.cli.common import BAD_USAGE, FAILED
-from connector.cli.letter_choice import ANSWER_S, fail, told
 from connector.cli.lines import output
+from connector.cli.looking import ANSWER_S, fail, told
 from connector.cli.run import fast_loop
 from connector.cli.side_run import run_aside
 from connector.codec.times import epoch_ms
+from connector.configured import keeps_order
 from connector.kafka.inspect import Cluster
 from connector.kafka.ranges import At, BadRangeError, Range
 from connector.kafka.readers import SourceReader
@@ -23,7 +24,6 @@ from connector.model.coordinate import Coordinate
 from connector.ops import logs
 from connector.settings import Settings
 from connector.side import Side, group_of, ranges_between
-from connector.vendors import DESTINATIONS
 
 TELL_EVERY_S = 10.0
 LOOK_EVERY_S = 0.5
@@ -42,7 +42,7 @@ def replay_source(settings: Settings, from_: str | None, to: str | None) -> int:
             ranges = ranges_between(cluster, settings, start, end)
         except BadRangeError as error:
             fail(str(error), BAD_USAGE)
-    if (settings.delivery.ordering or DESTINATIONS[settings.destination.name].ordering) == "key":
+    if keeps_order(settings):
         log.warning(
             "out_of_order", consequence="later events are at the vendor; older ones may overwrite them"
         )

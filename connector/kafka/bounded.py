@@ -11,7 +11,6 @@ joins nothing and commits nothing, so the group that lives on these topics never
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
@@ -30,9 +29,6 @@ from connector.kafka.leases import Place
 from connector.kafka.listener import Listener
 from connector.kafka.ranges import Range, Reader
 from connector.model.record import Lease, Record
-
-CLOSE_S = 1.0
-"""Of the time for a stop, what closing the consumer may take."""
 
 BURST_S = 0.1
 """With a rate, so much of a second's records are handed over at once."""
@@ -71,7 +67,6 @@ class BoundedFeed:
         self._log = logger
         self._bridge = Bridge()
         self._thread = threading.Thread(target=self._run, name="kafka-bounded", daemon=True)
-        self._ended = asyncio.Event()
         self._commands: deque[Callable[[], None]] = deque()
         self._slots = threading.Semaphore(SLICES_MAX)
         self._frontiers: Mapping[Lease, int] = {}
@@ -145,13 +140,7 @@ class BoundedFeed:
         if self._thread.ident is None:
             self._consumer.close()
             return True
-        self._bridge.stop_at = time.monotonic() + timeout_s - min(CLOSE_S, timeout_s / 5)
-        try:
-            await asyncio.wait_for(self._ended.wait(), timeout_s)
-        except TimeoutError:
-            self._bridge.cut()
-            return False
-        return True
+        return await self._bridge.end(timeout_s)
 
     # ── the thread ───────────────────────────────────────────────────────────────────────────────
 
@@ -173,7 +162,7 @@ class BoundedFeed:
             self._bridge.tell(self._listener.poll_failed, error)
             self._consumer.close()
         finally:
-            self._bridge.tell(self._ended.set)
+            self._bridge.tell_end()
 
     def _fence(self) -> None:
         for lease in self._home:
@@ -190,9 +179,9 @@ class BoundedFeed:
             raise KafkaException(self._fatal)
         if not self._reading and not self._held:
             self._end()
-            time.sleep(POLL_S)
+            time.sleep(POLL_S)  # nothing comes any more: as late as on a quiet topic, commands are obeyed
         elif now < self._again_at:
-            time.sleep(min(self._again_at - now, POLL_S))
+            time.sleep(min(self._again_at - now, POLL_S))  # the rate; commands wait no longer than above
         elif self._slots.acquire(timeout=SLOT_WAIT_S):
             self._choked = False
             self._flow()

@@ -1,4 +1,4 @@
-"""Between the poll thread and the loop: what is told, that the thread lives, and when it must end."""
+"""Between a thread that reads and the loop: what is told, that the thread lives, and when it must end."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from typing import TypeVarTuple
 ANSWER_GRACE_S = 0.5
 """The loop's way to us: it answers at a deadline at the latest, and hears at once what it is told."""
 
+CLOSE_S = 1.0
+"""Of the time for a stop, what the last commit, leaving the group and closing the consumer may take."""
+
 Ts = TypeVarTuple("Ts")
 
 
@@ -23,13 +26,21 @@ class Bridge:
         self.heartbeat = time.monotonic()
         self.stop_at = math.inf
         self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
         self._cut = False
 
     # ── on the loop ──────────────────────────────────────────────────────────────────────────────
 
-    def cut(self) -> None:
-        """The thread is left behind: whatever it still tells is not heard."""
-        self._cut = True
+    async def end(self, timeout_s: float) -> bool:
+        """Let the thread end in this time, and wait for it. False if it did not: then it is left behind, and
+        whatever it still tells is not heard."""
+        self.stop_at = time.monotonic() + timeout_s - min(CLOSE_S, timeout_s / 5)
+        try:
+            await asyncio.wait_for(self._ended.wait(), timeout_s)
+        except TimeoutError:
+            self._cut = True
+            return False
+        return True
 
     def _hear(self, method: Callable[[*Ts], object], *args: *Ts) -> None:
         if not self._cut:
@@ -53,6 +64,10 @@ class Bridge:
             self._loop.call_soon_threadsafe(self._hear, method, *args)
         except RuntimeError:  # the loop is closed: nobody is there to hear it
             self.stop_at = min(self.stop_at, time.monotonic())
+
+    def tell_end(self) -> None:
+        """The last word."""
+        self.tell(self._ended.set)
 
     def be_heard(self) -> None:
         """Wait until the loop has heard everything, `ANSWER_GRACE_S` at the most."""

@@ -18,11 +18,9 @@ A lease, from the group giving us a partition to the group taking it away:
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -55,9 +53,6 @@ rebalance alone: a poll that could bring records too would let what we hold grow
 
 TIDY_EVERY_S = 1.0
 
-CLOSE_S = 1.0
-"""Of the time for a stop, what the last commit and leaving the group may take."""
-
 GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION)
 """Kafka does not have the offset. librdkafka then lets the partition stand, and refuses to seek in it
 (`_STATE`, 2.16): it must be assigned anew."""
@@ -87,7 +82,6 @@ class PollThread:
         self._log = logger
         self._bridge = Bridge()
         self._thread = threading.Thread(target=self._run, name="kafka-poll", daemon=True)
-        self._ended = asyncio.Event()
         self._commands: deque[Callable[[], None]] = deque()
         self._slots = threading.Semaphore(SLICES_MAX)
         self._slices_told = 0
@@ -153,13 +147,7 @@ class PollThread:
         if self._thread.ident is None:
             self._consumer.close()
             return True
-        self._bridge.stop_at = time.monotonic() + timeout_s - min(CLOSE_S, timeout_s / 5)
-        try:
-            await asyncio.wait_for(self._ended.wait(), timeout_s)
-        except TimeoutError:
-            self._bridge.cut()
-            return False
-        return True
+        return await self._bridge.end(timeout_s)
 
     # ── the thread ───────────────────────────────────────────────────────────────────────────────
 
@@ -179,7 +167,7 @@ class PollThread:
             self._bridge.tell(self._listener.poll_failed, error)
             self._consumer.close()
         finally:
-            self._bridge.tell(self._ended.set)
+            self._bridge.tell_end()
 
     def _round(self) -> None:
         now = self._bridge.beat()

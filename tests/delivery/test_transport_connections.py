@@ -15,6 +15,7 @@ from aiohttp.abc import ResolveResult
 from aiohttp.connector import Connection
 
 from connector.delivery import transport as transport_module
+from connector.delivery.transport import Transport
 from connector.vendors.contract import Request, Response
 from tests.delivery.calling import (
     HUGE,
@@ -31,6 +32,7 @@ from tests.delivery.calling import (
 )
 from tests.fakes.hostile import (
     Behaviour,
+    HostileServer,
     answer,
     drip,
     endless,
@@ -169,20 +171,26 @@ async def test_what_follows_an_answer_is_not_taken_for_the_next_one(more: bytes)
         assert server.seen[1].connection == 1
 
 
+async def answered_once(server: HostileServer, wire: Transport) -> Callable[[bytes], None]:
+    """One request and its answer; what is called afterwards says more on that connection, unasked."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def remember(writer: asyncio.StreamWriter) -> bool:
+        writers.append(writer)
+        writer.write(OK)
+        return True
+
+    server.script.append(remember)
+    assert (await wire.send(POST)).status == 200
+    return writers[0].write
+
+
 async def test_what_comes_on_an_idle_connection_is_not_taken_for_an_answer() -> None:
     """Some servers say 408 before they close an idle connection, and the next request may be there before
     the close. It is not sent, so nobody has seen it."""
     async with hostile_server() as server, transport(server.url) as wire:
-        writers: list[asyncio.StreamWriter] = []
-
-        async def remember(writer: asyncio.StreamWriter) -> bool:
-            writers.append(writer)
-            writer.write(OK)
-            return True
-
-        server.script.append(remember)
-        assert (await wire.send(POST)).status == 200
-        writers[0].write(head(204, {}))
+        speak = await answered_once(server, wire)
+        speak(head(204, {}))
         await turns()
         assert outcome(await wire.send(POST)) == NO_ANSWER
         assert wire.last_failure == "connection: the other side spoke before it was asked"
@@ -194,16 +202,8 @@ async def test_what_comes_on_an_idle_connection_is_not_taken_for_an_answer() -> 
 async def test_what_the_loop_has_not_read_yet_is_not_taken_for_an_answer_either() -> None:
     """A busy loop: the stray answer still lies in the kernel when the next request wants to leave."""
     async with hostile_server() as server, transport(server.url) as wire:
-        writers: list[asyncio.StreamWriter] = []
-
-        async def remember(writer: asyncio.StreamWriter) -> bool:
-            writers.append(writer)
-            writer.write(OK)
-            return True
-
-        server.script.append(remember)
-        assert (await wire.send(POST)).status == 200
-        writers[0].write(head(204, {}))
+        speak = await answered_once(server, wire)
+        speak(head(204, {}))
         assert outcome(await wire.send(POST)) == NO_ANSWER
         assert wire.last_failure == "connection: the other side spoke before it was asked"
         assert len(server.seen) == 1

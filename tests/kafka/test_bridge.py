@@ -25,7 +25,7 @@ async def test_what_is_told_is_heard_in_order() -> None:
 async def test_a_loop_that_does_not_listen_is_not_waited_for() -> None:
     """It may hang; the group must not wait for it."""
     bridge, heard = Bridge(), list[str]()
-    bridge.cut()
+    assert not await bridge.end(0)
     began = time.monotonic()
     bridge.tell(heard.append, "late")
     await asyncio.to_thread(bridge.be_heard)

@@ -29,7 +29,6 @@ OURS = frozenset(
 """Keys of `properties.struct` that have a meaning; no property of an event is ever sent under one of them."""
 
 _NO_ATTRIBUTION = canonical.Attribution()
-_NO_ITEM_ATTRIBUTION = canonical.ItemAttribution()
 
 
 class Rules(msgspec.Struct, frozen=True):
