@@ -14,14 +14,17 @@ NEVER = float("inf")
 class Backlog:
     """Every batch that is not in flight.
 
-    First go those that were sent before (due retries, halves), then fresh ones, each in their order: what is
-    old holds the commit point. Who was throttled lets all others go first for a while: see `take`. Refused
-    batches wait for their turn to be halved. All of it is bounded from outside: nothing gets in here that
-    does not count against the byte budget of what is in flight.
+    First go those that were sent before (due retries, halves), then those that waited for a predecessor of
+    their key, then the other fresh ones, each in their order: what is old holds the commit point, and a busy
+    key that queued up behind everybody at each of its steps would be slow out of all proportion. Who was
+    throttled lets all others go first for a while: see `take`. Refused batches wait for their turn to be
+    halved. All of it is bounded from outside: nothing gets in here that does not count against the byte
+    budget of what is in flight.
     """
 
     def __init__(self) -> None:
         self._fresh: deque[Batch] = deque()
+        self._next: deque[Batch] = deque()
         self._again: deque[Batch] = deque()
         self._throttled: deque[Batch] = deque()
         self._later: list[tuple[float, int, Batch, bool]] = []
@@ -34,6 +37,10 @@ class Backlog:
     def add_fresh(self, batch: Batch) -> None:
         """A new batch, behind all others."""
         self._fresh.append(batch)
+
+    def add_next(self, batch: Batch) -> None:
+        """A new batch that has waited for its predecessor: before those that have not."""
+        self._next.append(batch)
 
     def put_back(self, batch: Batch) -> None:
         """A batch that could not be tried after all; it goes first."""
@@ -80,8 +87,10 @@ class Backlog:
         self._wake(now)
         if self._again:
             return self._again.popleft()
-        if self._throttled and (now >= others_first_until or not self._fresh):
+        if self._throttled and (now >= others_first_until or not self.fresh):
             return self._throttled.popleft()
+        if self._next:
+            return self._next.popleft()
         if self._fresh:
             return self._fresh.popleft()
         return None
@@ -111,7 +120,7 @@ class Backlog:
 
     def batches(self) -> list[Batch]:
         """All that wait, followers included, in no promised order."""
-        found = [*self._again, *self._throttled, *self._fresh, *self._refused]
+        found = [*self._again, *self._throttled, *self._next, *self._fresh, *self._refused]
         found += [batch for _, _, batch, _ in self._later]
         for batch in found:  # it grows while we go
             if batch.follower is not None:
@@ -123,7 +132,7 @@ class Backlog:
     @property
     def fresh(self) -> int:
         """Batches never sent."""
-        return len(self._fresh)
+        return len(self._next) + len(self._fresh)
 
     @property
     def retrying(self) -> int:
@@ -133,7 +142,7 @@ class Backlog:
     @property
     def ready(self) -> bool:
         """Whether a batch could leave at once."""
-        return bool(self._again or self._throttled or self._fresh)
+        return bool(self._again or self._throttled or self._next or self._fresh)
 
     @property
     def can_probe(self) -> bool:

@@ -165,7 +165,7 @@ class Outbox:
                 if joined:
                     return
             self._lanes.take(key)
-            self._put(item, now)
+            self._put(item, now, waited=True)
             if not self._lanes.is_open(key):
                 return  # it filled the batch
 
@@ -173,12 +173,12 @@ class Outbox:
         if not self._batcher.has_room_for(item):
             self.close_batch()
 
-    def _put(self, item: Item, now: float) -> None:
+    def _put(self, item: Item, now: float, *, waited: bool = False) -> None:
         full = self._batcher.add(item, now)
         if full is not None:
-            self._ready(full)
+            self._ready(full, waited=waited)
 
-    def _ready(self, items: list[Item]) -> None:
-        self._backlog.add_fresh(Batch(items))
+    def _ready(self, items: list[Item], *, waited: bool = False) -> None:
+        (self._backlog.add_next if waited else self._backlog.add_fresh)(Batch(items))
         if self._lanes is not None:
             self._lanes.seal()

@@ -28,9 +28,8 @@ MEASURED = 10_000
 
 ZIPF_EXPONENT = 0.5
 LATENCY_S = 0.02
-SHARE_MIN = 0.55
-"""What lanes must leave of the throughput. The goal is 0.7: 0.69 to 0.93 were measured, so it is just missed
-at times since requests became cheap; this bound is one that noise does not cross."""
+SHARE_MIN = 0.7
+"""What lanes must leave of the throughput."""
 
 
 def test_an_inversion_shows_and_a_new_beginning_is_none() -> None:
@@ -93,8 +92,8 @@ def test_order_costs_little_throughput(
     unique: Callable[[str], str],
     tmp_path: Path,
 ) -> None:
-    """A vendor that takes 20 ms, and keys of which some are much busier than others: with lanes most of
-    what the same events do without."""
+    """A vendor that takes 20 ms, and keys of which some are much busier than others: with lanes at least
+    seven tenths of what the same events do without."""
     plan = lives(topic, MEASURED, KEYS, SEED, ZIPF_EXPONENT)
     records = Records(real_broker, schema_registry_url, unique, plan, [topic])
     rates: dict[str, float] = {}

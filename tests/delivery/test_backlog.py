@@ -30,6 +30,21 @@ def test_due_retries_go_before_fresh_batches_and_not_before_they_are_due() -> No
     assert backlog.take(10.0) is None
 
 
+def test_who_waited_for_a_predecessor_goes_before_those_who_did_not() -> None:
+    """Each in their order; what was sent before goes first all the same, and who was throttled still last."""
+    backlog = Backlog()
+    first, second, fresh, old, throttled = map(batch, ("first", "second", "fresh", "old", "throttled"))
+    backlog.add_fresh(fresh)
+    backlog.add_next(first)
+    backlog.add_next(second)
+    backlog.add_retry(throttled, due=1.0, throttled=True)
+    backlog.add_retry(old, due=1.0)
+    assert backlog.fresh == 3
+    taken = [backlog.take(1.0, 10.0) for _ in range(5)]
+    assert taken == [old, first, second, fresh, throttled]
+    assert not backlog.ready
+
+
 def test_who_was_throttled_lets_others_go_first_until_it_is_time() -> None:
     """Otherwise the events of one throttled identifier meet the gate each time it opens."""
     backlog = Backlog()

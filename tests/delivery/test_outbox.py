@@ -21,6 +21,22 @@ KEYS = ("a", "b", "c", None)
 KEY_LISTS = st.lists(st.sampled_from(KEYS), min_size=1, max_size=4)
 
 
+def test_the_next_of_a_key_does_not_queue_up_again() -> None:
+    """A busy key has many steps: behind everybody at each, it would be slow out of all proportion."""
+    outbox = Outbox(Limits(items_max=1, body_bytes_max=10_000), 0.05, keyed=True)
+    lease = Lease("orders", 0, 1)
+    busy = [item(f"busy{number}", key="busy", lease=lease) for number in range(2)]
+    others = [item(f"other{number}", key=f"k{number}", lease=lease) for number in range(3)]
+    outbox.add([*busy, *others], 0.0)
+    first = outbox.take(0.0)
+    assert first is not None
+    assert first.items == [busy[0]]
+    outbox.settled(first.items, 0.1)
+    outbox.ended(first)
+    left = [outbox.take(0.1) for _ in range(4)]
+    assert [each.items[0] for each in left if each is not None] == [busy[1], *others]
+
+
 class Ordering(RuleBasedStateMachine):
     """Items come, batches leave, answers come in any order, partitions are taken away: as with the sender."""
 
