@@ -134,6 +134,8 @@ class App:
             self.telemetry,
             frontiers=self._status,
             poll_heartbeat=lambda: self._poll.heartbeat,
+            poll_ident=lambda: self._poll.ident,
+            on_hung=self._pipeline.poll_failed,
             max_poll_interval_s=max_poll_interval_ms(properties) / 1000,
         )
         self._status.watchdog = self._watchdog

@@ -12,6 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from typing import Literal
 
 from connector import guarded
 from connector.codec.decoder import Decoder, NeedSchema, Tombstone, Undecodable
@@ -435,6 +436,12 @@ class Pipeline:
             or self._sender.carries(leases)
             or any(self._writing[lease] for lease in leases)
         )
+
+    def waits_for(self, lease: Lease) -> Literal["schema", "dead letter"] | None:
+        """What outside the vendor keeps the first open record of a partition from being settled."""
+        if lease in self._parked and not self._moving(lease):
+            return "schema"
+        return "dead letter" if self._writing[lease] else None
 
     def _moving(self, lease: Lease) -> int:
         """Open records of a partition that can still be finished here: not those that wait for a schema."""

@@ -20,6 +20,13 @@ from connector.pipeline import Pipeline
 MEASURED_EVERY_S = 1.0
 """How often gauges are brought up to date."""
 
+CAPPED_S = 5 * MEASURED_EVERY_S
+"""How long the rate cap counts as reached once it was seen to hold requests: looked at once a second, a look
+may fall between two requests, where nothing holds them for a moment."""
+
+HELD = ("halted", "breaker_open", "gated")
+"""States of the sender that were told already and hold everything: no partition is stalled by them."""
+
 
 class Status:
     """Answers the questions of operators and probes from the living parts; holds nothing itself.
@@ -67,16 +74,20 @@ class Status:
 
     def frontiers(self) -> Iterable[FrontierSnapshot]:
         """Where each partition stands, for the watchdog."""
-        waits_on = self._waits_on()
+        held, waits_on = self._sender.snapshot().state in HELD, self._waits_on()
         for partition in self._assignment:
             frontier = partition.frontier.commit_offset
             if frontier is not None:
+                lease = partition.lease
+                waits_for = self._pipeline.waits_for(lease)
                 yield FrontierSnapshot(
-                    partition.lease.topic,
-                    partition.lease.partition,
+                    lease.topic,
+                    lease.partition,
                     frontier,
-                    partition.frontier.open_count,
-                    waits_on,
+                    partition.open_count,
+                    f"a {waits_for}" if waits_for is not None else waits_on,
+                    # A pause explains nothing: it stops what comes, not what is held.
+                    held or partition.halted is not None or partition.draining or waits_for == "schema",
                 )
 
     # ── for people ───────────────────────────────────────────────────────────────────────────────

@@ -96,6 +96,11 @@ class BoundedFeed:
         return self._bridge.heartbeat
 
     @property
+    def ident(self) -> int | None:
+        """The thread's, None before it started."""
+        return self._thread.ident
+
+    @property
     def exhausted(self) -> bool:
         """Whether everything was read and the loop has worked it off."""
         return self._all_read and self._handed == self._taken

@@ -111,6 +111,11 @@ class PollThread:
         """When the thread last went round (`time.monotonic`); old when it hangs."""
         return self._bridge.heartbeat
 
+    @property
+    def ident(self) -> int | None:
+        """The thread's, None before it started."""
+        return self._thread.ident
+
     # ── commands, from the loop ──────────────────────────────────────────────────────────────────
 
     def start(self) -> None:

@@ -56,6 +56,10 @@ class Feed(Protocol):
     def heartbeat(self) -> float:
         """When its thread last went round (`time.monotonic`); old when it hangs."""
 
+    @property
+    def ident(self) -> int | None:
+        """The thread's, None before it started."""
+
     def start(self) -> None:
         """Begin."""
 

@@ -151,6 +151,14 @@ METRICS: tuple[Metric, ...] = (
         _each(("assigned", "revoked", "lost")),
     ),
     Metric("paused_partitions", "gauge", "Partitions paused by backpressure or a halt.", (), _NOTHING_YET),
+    Metric(
+        "stalled_partitions",
+        "gauge",
+        "Partitions whose frontier has not moved for two minutes though records are open and nothing known "
+        "holds them.",
+        (),
+        _NOTHING_YET,
+    ),
     Metric("dead_letters_total", "counter", "Records that became dead letters.", ("reason",)),
     Metric(
         "dead_letter_writes_total",

@@ -351,9 +351,10 @@ class Telemetry:
             self._write(line)
 
     def partition_stalled(
-        self, topic: str, partition: int, offset: int, waited_s: float, waits_on: str = ""
+        self, topic: str, partition: int, offset: int, waited_s: float, waits_on: str = "", tasks: str = ""
     ) -> None:
-        """A partition's frontier has not moved for long although records are open."""
+        """A partition's frontier has not moved for long although records are open and nothing explains it;
+        `tasks` tells where the loop's tasks wait."""
         self._say(
             "warning",
             "partition_stalled",
@@ -362,6 +363,20 @@ class Telemetry:
             offset=offset,
             waited_s=round(waited_s, 1),
             waits_on=waits_on,
+            tasks=tasks,
+        )
+
+    def stalled(self, count: int) -> None:
+        """So many partitions are stalled now."""
+        self.metrics.series("stalled_partitions").set((), count)
+
+    def poll_thread_hung(self, age_s: float, stack: str) -> None:
+        """The poll thread does not go round any more; the process ends."""
+        self._log.error(
+            "poll_thread_hung",
+            for_s=round(age_s, 1),
+            stack=stack,
+            consequence="Kafka has given its partitions to others; the process ends, to be started again",
         )
 
     # ── what others read ─────────────────────────────────────────────────────────────────────────

@@ -27,7 +27,8 @@ requests_total{verdict,status} request_duration_seconds batch_items batch_bytes 
 concurrency_limit retries_total{reason} breaker_state halted{reason} delivery_delay_seconds
 consumer_lag{topic,partition} kafka_up scalable_lag oldest_unsettled_seconds{topic,partition}
 commits_total{result}
-rebalances_total{kind} paused_partitions dead_letters_total{reason} dead_letter_writes_total{result}
+rebalances_total{kind} paused_partitions stalled_partitions dead_letters_total{reason}
+dead_letter_writes_total{result}
 loop_delay_seconds schema_registry_requests_total{result} build_info{version}
 """
 """What dashboards and alerts are built on; `destination` comes to each."""

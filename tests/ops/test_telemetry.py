@@ -209,6 +209,7 @@ STORMS: dict[str, Callable[[Telemetry, int], None]] = {
     "partition_stalled": lambda to, number: to.partition_stalled("orders", number, 5, 120),
     "paused": lambda to, number: to.paused(number),
     "rate_capped": lambda to, number: to.rate_capped(1),
+    "stalled": lambda to, number: to.stalled(number),
     "rebalanced": lambda to, number: to.rebalanced("lost", [f"orders:{number}"]),
     "request_done": lambda to, number: to.request_done("delivered", "204", 0.1, 1, 100),
     "requests_in_flight": lambda to, number: to.requests_in_flight(number),
@@ -218,7 +219,15 @@ STORMS: dict[str, Callable[[Telemetry, int], None]] = {
 }
 """Every happening that traffic, a vendor, Kafka or the group can bring about as often as it likes."""
 
-SELDOM = {"advised", "halted", "kafka_answered", "kafka_silent", "resumed", "loop_delayed"}
+SELDOM = {
+    "advised",
+    "halted",
+    "kafka_answered",
+    "kafka_silent",
+    "loop_delayed",
+    "poll_thread_hung",
+    "resumed",
+}
 """Bounded by what brings them about: the start, a halt (tried again after 30 s), a hang (5 s or more), a look
 at Kafka (every 10 s)."""
 

@@ -7,11 +7,26 @@ import threading
 import time
 from collections.abc import Iterable
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from connector.ops.telemetry import Telemetry
-from connector.ops.watchdog import DEAD_S, STALLED_S, FrontierSnapshot, Stalls, Watchdog
+from connector.ops.watchdog import (
+    DEAD_S,
+    LOOK_EVERY_S,
+    STALLED_S,
+    FrontierSnapshot,
+    PollThreadHungError,
+    Stalls,
+    Watchdog,
+    where_tasks_wait,
+)
+from connector.vendors.contract import Response
+from tests.delivery.acme import item
+from tests.delivery.rig import Rig
 
 
 class Clock:
@@ -72,6 +87,20 @@ def test_an_idle_partition_is_not_stalled() -> None:
     assert stalls.look([snapshot(5, open_count=1)], 2059) == []
 
 
+def test_what_is_explained_is_no_stall_and_time_counts_from_its_end() -> None:
+    """A vendor that was down for an hour, and is told as that, leaves no stall behind."""
+    stalls = Stalls(after_s=60)
+    explained = msgspec.structs.replace(snapshot(5), explained=True)
+    for now in range(0, 3600, 10):
+        assert stalls.look([explained], now) == []
+    assert stalls.look([snapshot(5)], 3600) == []
+    assert stalls.look([snapshot(5)], 3659) == []
+    assert stalls.look([snapshot(5)], 3660) == [(snapshot(5), 60)]
+    assert stalls.count == 1
+    assert stalls.look([explained], 3670) == []
+    assert stalls.count == 0
+
+
 def test_a_partition_that_went_and_came_back_starts_anew() -> None:
     """A rebalance ends a stall."""
     stalls = Stalls(after_s=60)
@@ -101,41 +130,57 @@ def test_a_moving_frontier_is_never_a_stall(steps: list[tuple[int, int, int]]) -
 # ── alive ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def watchdog(clock: Clock, polled_at: float | None, max_poll_interval_s: float = 300) -> Watchdog:
+class Poll:
+    """A poll thread whose heart the test beats."""
+
+    def __init__(self, polled_at: float | None = None) -> None:
+        self.polled_at = polled_at
+        self.hung: list[PollThreadHungError] = []
+
+
+def watchdog(clock: Clock, poll: Poll, telemetry: Telemetry | None = None) -> Watchdog:
     return Watchdog(
-        Telemetry("topsort"),
+        telemetry if telemetry is not None else Telemetry("topsort"),
         frontiers=Frontiers(),
-        poll_heartbeat=lambda: polled_at,
-        max_poll_interval_s=max_poll_interval_s,
+        poll_heartbeat=lambda: poll.polled_at,
+        poll_ident=threading.get_ident,
+        on_hung=poll.hung.append,
+        max_poll_interval_s=300,
         clock=clock,
     )
 
 
 def test_a_dead_loop_is_not_alive() -> None:
-    """No tick for a minute: a restart helps."""
+    """No tick for a minute: a restart helps. A loop that was blocked for half a minute goes on by itself."""
     clock = Clock()
-    dog = watchdog(clock, None)
-    clock.now += DEAD_S
+    dog = watchdog(clock, Poll())
+    clock.now += 30
+    assert dog.alive()[0]
+    clock.now += DEAD_S - 30
     assert dog.alive()[0]
     clock.now += 1
     assert not dog.alive()[0]
 
 
-def test_a_hanging_poll_thread_is_not_alive() -> None:
-    """Kafka has taken the partitions away by then, and nothing would ever come again."""
+def test_a_hanging_poll_thread_is_alive_and_out_of_the_group() -> None:
+    """Kafka has taken the partitions away by then; it is not the probe that ends the process."""
     clock = Clock()
-    dog = watchdog(clock, polled_at=clock.now - 299)
-    assert dog.alive()[0]
-    dog = watchdog(clock, polled_at=clock.now - 301)
+    poll = Poll(clock.now - 299)
+    dog = watchdog(clock, poll)
+    assert dog.polls()
+    clock.now += 2
+    assert not dog.polls()
     good, facts = dog.alive()
-    assert not good
+    assert good
     assert facts["polled_s_ago"] == 301
 
 
-def test_before_the_poll_thread_starts_we_are_alive() -> None:
+def test_before_the_poll_thread_starts_all_is_well() -> None:
     """A slow start is no reason for a restart."""
-    good, facts = watchdog(Clock(), None).alive()
+    dog = watchdog(Clock(), Poll())
+    good, facts = dog.alive()
     assert good
+    assert dog.polls()
     assert facts["polled_s_ago"] is None
 
 
@@ -149,6 +194,8 @@ async def test_a_hanging_callback_is_told_with_its_place_in_the_code() -> None:
         telemetry,
         frontiers=Frontiers(),
         poll_heartbeat=lambda: None,
+        poll_ident=lambda: None,
+        on_hung=lambda _: None,
         max_poll_interval_s=300,
         stuck_s=0.25,
     )
@@ -174,13 +221,21 @@ async def test_a_stall_is_looked_for_while_the_loop_ticks() -> None:
     """The snapshots are asked for from the loop, where they are safe to read."""
     clock = Clock()
     told: list[tuple[str, int, int, float, str]] = []
+    tasks_told: list[str] = []
     ticked = asyncio.Event()
 
     class Stalled(Telemetry):
         def partition_stalled(
-            self, topic: str, partition: int, offset: int, waited_s: float, waits_on: str = ""
+            self,
+            topic: str,
+            partition: int,
+            offset: int,
+            waited_s: float,
+            waits_on: str = "",
+            tasks: str = "",
         ) -> None:
             told.append((topic, partition, offset, waited_s, waits_on))
+            tasks_told.append(tasks)
             ticked.set()
 
     class Ticking(Frontiers):
@@ -188,10 +243,13 @@ async def test_a_stall_is_looked_for_while_the_loop_ticks() -> None:
             clock.now += STALLED_S  # time passes between two looks
             return super().frontiers()
 
+    telemetry = Stalled("topsort")
     dog = Watchdog(
-        Stalled("topsort"),
+        telemetry,
         frontiers=Ticking(snapshot(5)),
         poll_heartbeat=lambda: None,
+        poll_ident=lambda: None,
+        on_hung=lambda _: None,
         max_poll_interval_s=300,
         clock=clock,
     )
@@ -200,11 +258,77 @@ async def test_a_stall_is_looked_for_while_the_loop_ticks() -> None:
     await asyncio.wait_for(ticked.wait(), 10)
     dog.stop()
     assert told == [("orders", 0, 5, STALLED_S, "the vendor")]
+    assert tasks_told[0].endswith(" in a library")  # this test's own task waits there
+    assert telemetry.metrics.values("stalled_partitions")[()] == 1
+
+
+async def test_a_poll_thread_that_hangs_ends_the_process_and_shows_where() -> None:
+    """Told once, with its stack, and at the second look: a process that was stopped for an hour goes on as if
+    nothing had been."""
+    clock, poll = Clock(), Poll()
+    poll.polled_at = clock.now
+    with capture_logs() as lines:
+        dog = watchdog(clock, poll)
+        loop = asyncio.get_running_loop()
+
+        def look() -> None:
+            dog._tick(loop)
+            assert dog._timer is not None
+            dog._timer.cancel()
+
+        clock.now += 3600
+        look()
+        assert not poll.hung
+        poll.polled_at = clock.now
+        for _ in range(40):
+            clock.now += LOOK_EVERY_S
+            look()
+    (hung,) = poll.hung
+    assert "has not gone round for 320 s" in str(hung)
+    (line,) = [line for line in lines if line["event"] == "poll_thread_hung"]
+    assert "test_watchdog.py" in line["stack"]
+
+
+async def test_a_bug_in_what_it_asks_does_not_stop_its_clock() -> None:
+    """Else the process would be called dead a minute later."""
+
+    class Broken(Frontiers):
+        def frontiers(self) -> Iterable[FrontierSnapshot]:
+            raise ZeroDivisionError
+
+    clock, poll = Clock(), Poll()
+    dog = watchdog(clock, poll)
+    dog._frontiers = Broken()
+    clock.now += LOOK_EVERY_S
+    with pytest.raises(ZeroDivisionError):
+        dog._tick(asyncio.get_running_loop())
+    assert dog._timer is not None
+    assert dog._timer.when() > asyncio.get_running_loop().time()
+    dog._timer.cancel()
+    assert dog.alive()[1]["loop_ticked_s_ago"] == 0
+
+
+async def test_where_tasks_wait_names_our_own_code() -> None:
+    """Of a chain of coroutines the innermost that is ours, and a count where many wait alike."""
+    gone = asyncio.Event()
+    rig = Rig(lambda ids: Response(200), latency_s=1000)
+    rig.sender.submit([item(name) for name in "abc"])
+    rig.sender.flush()
+    tasks = [asyncio.create_task(gone.wait()) for _ in range(3)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    places = where_tasks_wait()
+    assert "connector.delivery.sender" in places
+    assert "Sender._on_wire" in places
+    assert "in a library" in places
+    for task in tasks:
+        task.cancel()
+    await rig.sender.close()
 
 
 async def test_a_stopped_watchdog_leaves_neither_timer_nor_thread() -> None:
     """Stopping is complete, and may happen before the first tick."""
-    dog = watchdog(Clock(), None)
+    dog = watchdog(Clock(), Poll())
     dog.start()
     threads = [thread for thread in threading.enumerate() if thread.name == "watchdog"]
     dog.stop()
