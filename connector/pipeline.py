@@ -99,7 +99,9 @@ class Pipeline:
         """Dead letters, and markers of a replay, that Kafka has not acknowledged yet."""
         self._stop_by = math.inf
         self.joined = False
-        """In the group, with or without a partition."""
+        """It was in the group, with or without a partition."""
+        self.in_group = False
+        """It is now, as far as we know."""
         self.failed: asyncio.Future[None] = self._loop.create_future()
         """Done with the error after which nothing can go on."""
         self._drains: list[Drain] = []
@@ -387,12 +389,16 @@ class Pipeline:
 
     def assigned(self, leases: Sequence[tuple[Lease, int | None]]) -> None:
         """Partitions are ours from here on."""
-        self.joined = True
+        self.joined = self.in_group = True
         for lease, start in leases:
             self._assignment.add(lease, start)
             self._counts.show(lease.topic)
         self._telemetry.rebalanced("assigned", [_name(lease) for lease, _ in leases])
         self._balance()
+
+    def left(self) -> None:
+        """We are not in the group until partitions, or none, are assigned again."""
+        self.in_group = False
 
     def revoked(self, leases: Sequence[Lease], drained: Future[Mapping[Lease, int]]) -> None:
         """Feed these partitions no more, send what is queued, and answer with what may be committed."""

@@ -68,9 +68,13 @@ class Status:
         return self.watchdog.alive() if self.watchdog is not None else (True, {})
 
     def ready(self) -> tuple[bool, Mapping[str, object]]:
-        """In the group and alive. A halt or an open breaker changes nothing: a restart would not help."""
+        """In the group, also without a partition, and alive. A halt or an open breaker changes nothing: they
+        are the vendor's. A stop is on its way out of the group, and a poll thread that hangs is out of it."""
         alive, _ = self.alive()
-        return self._pipeline.joined and alive and not self.stopping, {"state": self.state()}
+        polls = self.watchdog is None or self.watchdog.polls()
+        in_group = self._pipeline.in_group and polls
+        facts = {"state": self.state(), "in_group": in_group}
+        return in_group and alive and not self.stopping, facts
 
     def frontiers(self) -> Iterable[FrontierSnapshot]:
         """Where each partition stands, for the watchdog."""
@@ -140,7 +144,7 @@ class Status:
             return f"Kafka does not have {words.listed(telemetry.missing_topics)}: create what is missing"
         if telemetry.dead_letters_held:
             return f"dead letters cannot be written ({telemetry.dead_letters_held}); their records stay open"
-        if not self._pipeline.joined:
+        if not self._pipeline.in_group:
             return "the group takes us in, which waits for the session of a member that was killed to end"
         if sender.breaker != "closed":
             return f"the destination is down ({sender.last_failure}); it is probed again and again"

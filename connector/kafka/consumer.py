@@ -293,6 +293,8 @@ class PollThread:
         self._fetching.end(places)
 
     def _on_lost(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        self._joined = False
+        self._bridge.tell(self._listener.left)
         self._handover.fence(self._leased(places), lost=True)
         self._fetching.end(places)
 

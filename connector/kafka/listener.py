@@ -16,6 +16,9 @@ class Listener(Protocol):
         """These are ours from now on, from these offsets (None: not known yet). Empty: we are in the group,
         without a new partition."""
 
+    def left(self) -> None:
+        """The group has put us out. We join again, and then something is assigned."""
+
     def polled(self, records: list[Record]) -> None:
         """One slice, in the broker's order per partition. Answer with `Feed.taken`."""
 

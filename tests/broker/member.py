@@ -73,6 +73,8 @@ class Member:
         self.superseding: list[tuple[Lease, int]] = []
         self.slices = 0
         self.joined = False
+        self.stays: list[bool] = []
+        """In the group, or out of it: what was told, in turn."""
         self.failure: BaseException | None = None
         self.drains: list[tuple[Sequence[Lease], Future[Mapping[Lease, int]]]] = []
         self._happened = asyncio.Event()
@@ -179,10 +181,19 @@ class Member:
     # ── what the thread tells ────────────────────────────────────────────────────────────────────
 
     def assigned(self, leases: Sequence[tuple[Lease, int | None]]) -> None:
-        self.joined = True
+        self._stand(True)
         for lease, start in leases:
             self.assignment.add(lease, start)
         self._happened.set()
+
+    def left(self) -> None:
+        self._stand(False)
+        self._happened.set()
+
+    def _stand(self, joined: bool) -> None:
+        if self.joined is not joined:
+            self.stays.append(joined)
+        self.joined = joined
 
     def polled(self, records: list[Record]) -> None:
         for record in records:

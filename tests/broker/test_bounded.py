@@ -46,6 +46,9 @@ class Loop:
         else:
             self.slices += 1
 
+    def left(self) -> None:
+        raise AssertionError("it was never in a group")
+
     def take_on(self) -> None:
         """Work off what was left lying, and what comes."""
         self.takes = True

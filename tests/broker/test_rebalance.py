@@ -221,7 +221,9 @@ async def test_lost_partitions_are_fenced_at_once(mock_broker: MockBroker, uniqu
         assert not lease.live
         assert not member.drains
         assert not member.commits
+        assert member.stays[:2] == [True, False]
         await member.has(20)
+        assert member.joined
         (again,) = member.leases()
         assert again.epoch > lease.epoch
         assert [record.offset for record in member.got if record.lease is again] == list(range(10))
