@@ -152,6 +152,8 @@ class Status:
             return f"the destination asked for a pause of {sender.gate_s:.1f} s more"
         if sender.retrying:
             return f"{sender.retrying} batches wait to be sent again ({sender.last_failure})"
+        if sender.state == "capped" and sender.waiting:
+            return f"{sender.waiting} batches wait for delivery.requests_per_second"
         return ""
 
     def _waits(self, waits_on: str) -> list[str]:
@@ -179,7 +181,7 @@ class Status:
         telemetry.tell_repeats()
         sender = self._sender.snapshot()
         if sender.state == "capped" and sender.waiting:
-            telemetry.rate_capped(MEASURED_EVERY_S)
+            telemetry.rate_capped(CAPPED_S)
         telemetry.in_flight_bytes(self._assignment.open_bytes, limit_bytes)
         for partition in self._assignment:
             topic, number = partition.lease.topic, partition.lease.partition

@@ -78,14 +78,14 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "in_flight_bytes",
         "gauge",
-        "Bytes held by everything in flight, Kafka's queue included.",
+        "Bytes held by everything in flight; what Kafka's client fetched ahead is not among them.",
         (),
         _NOTHING_YET,
     ),
     Metric(
         "in_flight_bytes_limit",
         "gauge",
-        "The byte budget above which partitions are paused (limits.memory_mib).",
+        "The byte budget above which partitions are paused: limits.memory_mib less what is fetched ahead.",
         (),
         _NOTHING_YET,
     ),

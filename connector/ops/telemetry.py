@@ -438,7 +438,7 @@ class Telemetry:
         }
 
     def _scalable_lag(self) -> Mapping[Labels, float]:
-        waits = self.halt_reason is not None or self.breaker == "open" or self._clock() < self._gated_until
+        waits = self.halt_reason is not None or self.breaker != "closed" or self._clock() < self._gated_until
         if waits:
             return {(): 0}
         lags = self._lag.values.items()

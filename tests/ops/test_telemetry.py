@@ -308,8 +308,10 @@ def test_scalable_lag_is_lag_that_a_replica_would_help_with(telemetry: Telemetry
     clock.now += 1
     telemetry.breaker_changed("open")
     assert value(telemetry, "scalable_lag") == 0
-    telemetry.breaker_changed("half_open")
+    telemetry.breaker_changed("half_open")  # one probe is out, and nothing else may leave
+    assert value(telemetry, "scalable_lag") == 0
     telemetry.breaker_changed("closed")
+    assert value(telemetry, "scalable_lag") == 120
     telemetry.halted("auth")
     assert value(telemetry, "scalable_lag") == 0
     telemetry.resumed()
