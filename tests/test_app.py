@@ -19,7 +19,9 @@ from structlog.testing import capture_logs
 from connector.delivery import sender
 from connector.faults import Faults
 from connector.kafka import outlook
-from connector.ops import logs
+from connector.kafka.consumer import PollThread
+from connector.ops import logs, watchdog
+from connector.ops.watchdog import PollThreadHungError
 from connector.sandbox import SandboxServer, SandboxThread
 from connector.traffic import Planned
 from connector.vendors.topsort import Topsort
@@ -127,6 +129,23 @@ async def test_a_wrong_key_halts_and_a_new_one_resumes_alone(
         await stage.until(lambda: stage.books == {"consumed": 50, "delivered": 50}, "all delivered")
         assert stage.app.status()["state"] == "running"
         assert len(stage.accepted) == 50
+
+
+async def test_a_poll_thread_that_hangs_ends_the_process_with_its_stack_in_the_log(
+    mock_broker: MockBroker, unique: Unique, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka has given its partitions to others by then, and nothing here would bring them back."""
+    monkeypatch.setattr(watchdog, "LOOK_EVERY_S", 0.1)
+    with capture_logs() as lines:
+        async with Stage(mock_broker, unique, tmp_path) as stage:
+            assert (await stage.get("/readyz"))[0] == 200
+            monkeypatch.setattr(PollThread, "heartbeat", -1e9)
+            with pytest.raises(PollThreadHungError):
+                await asyncio.wait_for(stage.app.wait(), 20)
+            status, body = await stage.get("/readyz")
+            assert (status, json.loads(body)["in_group"]) == (503, False)
+    (line,) = [line for line in lines if line["event"] == "poll_thread_hung"]
+    assert "kafka/consumer.py" in line["stack"]
 
 
 async def test_a_dead_letter_topic_that_does_not_exist_makes_the_frontier_wait(

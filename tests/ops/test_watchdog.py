@@ -280,6 +280,10 @@ async def test_a_poll_thread_that_hangs_ends_the_process_and_shows_where() -> No
         look()
         assert not poll.hung
         poll.polled_at = clock.now
+        clock.now += 3600  # stopped again before anybody looked
+        look()
+        assert not poll.hung
+        poll.polled_at = clock.now
         for _ in range(40):
             clock.now += LOOK_EVERY_S
             look()
