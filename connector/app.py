@@ -8,6 +8,7 @@ import random
 import socket
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import msgspec
 import structlog
@@ -24,8 +25,14 @@ from connector.kafka.consumer import PollThread
 from connector.kafka.dead_letter import Context, DeadLetters
 from connector.kafka.outlook import Outlook
 from connector.kafka.producer import DeadLetterProducer
-from connector.kafka.properties import consumer_properties, max_poll_interval_ms, prefetch_of
+from connector.kafka.properties import (
+    client_properties,
+    consumer_properties,
+    max_poll_interval_ms,
+    prefetch_of,
+)
 from connector.kafka.ranges import Range
+from connector.kafka.retention import Retention, ask
 from connector.ops import logs
 from connector.ops.health import HealthServer
 from connector.ops.telemetry import Telemetry
@@ -145,6 +152,11 @@ class App:
             lambda: not self._pipeline.joined or bool(self.telemetry.dead_letters_held),
             self.telemetry,
         )
+        self._retention = Retention(
+            partial(ask, client_properties(properties, client_id=_client_id())),
+            lambda: {partition.lease.topic for partition in self._assignment},
+            self.telemetry,
+        )
         self._health = HealthServer(
             settings.http.host, settings.http.port, self._status, self.telemetry.exposition
         )
@@ -208,6 +220,7 @@ class App:
             asyncio.create_task(self._sender.run(), name="sender"),
             asyncio.create_task(self._tick(), name="tick"),
             asyncio.create_task(self._outlook.run(), name="outlook"),
+            asyncio.create_task(self._retention.run(), name="retention"),
         ]
         self._poll.start()
 

@@ -83,6 +83,7 @@ DOERS = (
     "connector.kafka.placing",
     "connector.kafka.produce",
     "connector.kafka.producer",
+    "connector.kafka.retention",
 )
 """In the deciding rooms every module decides, except these. Elsewhere those decide that say so."""
 

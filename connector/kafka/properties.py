@@ -165,14 +165,18 @@ def _is_new_protocol(properties: Mapping[str, str | int | float | bool]) -> bool
     return str(properties.get("group.protocol", "")).strip().lower() == "consumer"  # as librdkafka reads it
 
 
+def client_properties(given: Mapping[str, str | int | float | bool], *, client_id: str) -> Properties:
+    """For a client that neither reads nor writes: how the brokers are reached, and who we are there."""
+    shared = {name: value for name, value in given.items() if name.startswith(CONNECTION)}
+    return {"client.id": client_id, **shared}
+
+
 def producer_properties(
     given: Mapping[str, str | int | float | bool], *, client_id: str, buffer_bytes: int
 ) -> Properties:
     """For `DeadLetterProducer`: acknowledged by all replicas, each letter once, about `buffer_bytes` held."""
-    shared = {name: value for name, value in given.items() if name.startswith(CONNECTION)}
     return {
-        "client.id": client_id,
-        **shared,
+        **client_properties(given, client_id=client_id),
         "enable.idempotence": True,
         "acks": "all",
         "linger.ms": 0,

@@ -141,6 +141,12 @@ METRICS: tuple[Metric, ...] = (
         "yet, the time since it is known.",
         ("topic", "partition"),
     ),
+    Metric(
+        "topic_retention_seconds",
+        "gauge",
+        "How long Kafka keeps a topic's records (retention.ms); no series where that is for ever or unknown.",
+        ("topic",),
+    ),
     Metric("kafka_up", "gauge", "1 while Kafka answers questions, 0 while it does not.", (), _NOTHING_YET),
     Metric("commits_total", "counter", "Offset commits.", ("result",), _each(("ok", "failed"))),
     Metric(

@@ -245,6 +245,14 @@ class Telemetry:
         self.kafka_error = error
         self.metrics.series("kafka_up").set((), 0)
 
+    def topic_retention(self, topic: str, kept_s: float | None) -> None:
+        """Kafka keeps a topic's records for so long; None: as long as there is room, or unknown."""
+        series = self.metrics.series("topic_retention_seconds")
+        if kept_s is None:
+            series.forget((topic,))
+        else:
+            series.set((topic,), kept_s)
+
     def partition_halted(self, topic: str, partition: int, reason: str, detail: str = "") -> None:
         """One partition stands still until a person acts; the others go on."""
         self.halted_partitions[(topic, partition)] = reason

@@ -26,6 +26,7 @@ records_released_total{topic} adjustments_total{kind} in_flight_bytes in_flight_
 requests_total{verdict,status} request_duration_seconds batch_items batch_bytes requests_in_flight
 concurrency_limit retries_total{reason} breaker_state halted{reason} delivery_delay_seconds
 consumer_lag{topic,partition} kafka_up scalable_lag oldest_unsettled_seconds{topic,partition}
+topic_retention_seconds{topic}
 commits_total{result}
 rebalances_total{kind} paused_partitions stalled_partitions dead_letters_total{reason}
 dead_letter_writes_total{result}

@@ -210,6 +210,7 @@ STORMS: dict[str, Callable[[Telemetry, int], None]] = {
     "paused": lambda to, number: to.paused(number),
     "rate_capped": lambda to, number: to.rate_capped(1),
     "stalled": lambda to, number: to.stalled(number),
+    "topic_retention": lambda to, number: to.topic_retention(f"orders-{number}", number),
     "rebalanced": lambda to, number: to.rebalanced("lost", [f"orders:{number}"]),
     "request_done": lambda to, number: to.request_done("delivered", "204", 0.1, 1, 100),
     "requests_in_flight": lambda to, number: to.requests_in_flight(number),
@@ -261,6 +262,15 @@ def test_every_happening_was_put_through_the_storm() -> None:
     """Whoever adds one thinks of it."""
     happenings = {name for name, _ in inspect.getmembers(Telemetry, inspect.isfunction) if name[0] != "_"}
     assert happenings == STORMS.keys() | SELDOM | QUESTIONS
+
+
+def test_a_retention_that_is_not_known_has_no_series(telemetry: Telemetry) -> None:
+    """As 0 it would be the alarm that Kafka deletes everything at once."""
+    telemetry.topic_retention("orders", 60)
+    telemetry.topic_retention("clicks", None)
+    assert telemetry.metrics.values("topic_retention_seconds") == {("orders",): 60}
+    telemetry.topic_retention("orders", None)
+    assert telemetry.metrics.values("topic_retention_seconds") == {}
 
 
 def test_the_breaker_is_a_number_and_a_sentence(telemetry: Telemetry, lines: list[EventDict]) -> None:
