@@ -79,6 +79,9 @@ class Status:
     def frontiers(self) -> Iterable[FrontierSnapshot]:
         """Where each partition stands, for the watchdog."""
         held, waits_on = self._sender.snapshot().state in HELD, self._waits_on()
+        told = {"schema"}
+        if self._telemetry.dead_letters_held or self._telemetry.kafka_error:
+            told.add("dead letter")
         for partition in self._assignment:
             frontier = partition.frontier.commit_offset
             if frontier is not None:
@@ -91,7 +94,7 @@ class Status:
                     partition.open_count,
                     f"a {waits_for}" if waits_for is not None else waits_on,
                     # A pause explains nothing: it stops what comes, not what is held.
-                    held or partition.halted is not None or partition.draining or waits_for == "schema",
+                    held or partition.halted is not None or partition.draining or waits_for in told,
                 )
 
     # ── for people ───────────────────────────────────────────────────────────────────────────────

@@ -410,8 +410,14 @@ def test_a_partition_that_waits_for_a_schema_is_explained_and_its_neighbour_is_n
         schema, letter = frontiers(status)
         assert (schema.explained, schema.waits_on) == (True, "a schema")
         assert (letter.explained, letter.waits_on) == (False, "a dead letter")
+        rig.telemetry.dead_letter_written(ok=False, error="no such topic")
+        assert frontiers(status)[1].explained, "its topic's trouble is told by itself"
+        rig.telemetry.dead_letter_written(ok=True)
+        assert not frontiers(status)[1].explained
+        rig.telemetry.kafka_silent("refused")
+        assert frontiers(status)[1].explained
         rig.topic.acknowledge()
-        assert frontiers(status)[1].waits_on == ""
+        assert not frontiers(status)[1].explained
 
     tell(story)
 
