@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -27,6 +27,8 @@ from connector.model.outcome import (
     RETRY_REASONS,
     SKIP_REASONS,
 )
+from connector.model.verdict import Verdict
+from connector.ops.metrics import METRICS
 from connector.settings import from_mapping
 
 ROOT = Path(__file__).parents[1]
@@ -170,6 +172,42 @@ def test_every_reason_is_told_with_what_to_do(title: str, words: frozenset[str])
     told = [word for word, _, _ in rows]
     assert sorted(told) == sorted(words)
     assert all(meaning.endswith(".") and advice for _, meaning, advice in rows)
+
+
+def test_every_metric_is_told_as_the_table_has_it_and_with_what_to_look_at() -> None:
+    """A row each, in the table's order; kind, labels and meaning are the scrape's."""
+    rows = re.findall(
+        r"^\| `connector_(\w+)` \| (\w+) \| (.+?) \| (.+?) \| (.+) \|$", text("docs/metrics.md"), re.MULTILINE
+    )
+    assert [(name, kind, labels, means) for name, kind, labels, means, _ in rows] == [
+        (each.name, each.kind, ", ".join(f"`{label}`" for label in each.labels) or "–", each.help)
+        for each in METRICS
+    ]
+    assert all(look.endswith(".") and look != means for *_, means, look in rows)
+
+
+def test_every_label_is_told_with_its_values() -> None:
+    """Those that are there from the start, at least; reasons have a page of their own."""
+    _, _, labels = text("docs/metrics.md").partition("\n## Labels\n")
+    told: dict[str, str] = {}
+    for names, values in re.findall(r"^\| (`.+`) \| (.+) \|$", labels, re.MULTILINE):
+        told |= dict.fromkeys(re.findall(r"`(\w+)`", names), values)
+    assert told.keys() == {"destination", *(label for metric in METRICS for label in metric.labels)}
+    for metric in METRICS:
+        for values in metric.preset:
+            for label, value in zip(metric.labels, values, strict=True):
+                assert label == "reason" or f"`{value}`" in told[label], f"{metric.name}: {value}"
+    for verdict in get_args(Verdict):
+        assert f"`{verdict.__name__.lower()}`" in told["verdict"]
+
+
+def test_every_runbook_that_a_page_leads_to_is_there() -> None:
+    """A renamed alert takes its links along."""
+    there = {
+        title.lower() for title in re.findall(r"^## (Connector\w+)$", text("docs/runbooks.md"), re.MULTILINE)
+    }
+    for page in PAGES:
+        assert {*re.findall(r"\(runbooks\.md#(connector\w+)\)", text(page))} <= there, page
 
 
 def test_the_changelog_tells_this_version() -> None:

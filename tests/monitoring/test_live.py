@@ -42,7 +42,10 @@ def prometheus(
             lambda: bool(watching.query(last)), "Prometheus has seen the end three times", 30, every_s=0.2
         )
         wait_until(
-            lambda: bool(watching.query("connector_topic_retention_seconds")), "the retention", 30, every_s=0.2
+            lambda: bool(watching.query("connector_topic_retention_seconds")),
+            "the retention",
+            30,
+            every_s=0.2,
         )
         yield watching
         watching.stop()
