@@ -14,7 +14,9 @@ thing.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 from types import TracebackType
 from typing import Any
@@ -109,7 +111,8 @@ class EmbeddedKafka:
         """librdkafka 2.16 lets a broker that is up listen a second time, and crashes."""
         self._lib = _library()
         self._client: int | None = _client(self._lib)
-        cluster = self._lib.rd_kafka_mock_cluster_new(self._client, brokers)
+        with _deaf_to_signals():
+            cluster = self._lib.rd_kafka_mock_cluster_new(self._client, brokers)
         if not cluster:
             self._lib.rd_kafka_destroy(self._client)
             raise RuntimeError(f"an embedded Kafka of {brokers} brokers could not be started")
@@ -221,6 +224,20 @@ def _library(path: str = cimpl.__file__) -> ctypes.CDLL:
             ) from None
         function.restype, function.argtypes = result, arguments
     return lib
+
+
+@contextmanager
+def _deaf_to_signals() -> Iterator[None]:
+    """Threads begun here get no signals, as librdkafka sees to for those of its clients.
+
+    It forgets that of a mock cluster (2.16), which takes an interrupted wait for its end and frees all it
+    has; the next call then crashes the process, or waits for ever. Ctrl-C did that to a demo.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _client(lib: ctypes.CDLL) -> int:

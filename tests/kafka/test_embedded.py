@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import _ctypes
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -296,6 +298,31 @@ def test_a_closed_cluster_is_gone_and_says_so() -> None:
         kafka.set_rtt(1)
     with pytest.raises(KafkaException):
         AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0}).list_topics(timeout=0.5)
+
+
+SIGNALLED = """
+import os, signal
+from connector.kafka.embedded import EmbeddedKafka
+
+signal.signal(signal.SIGINT, lambda number, frame: None)
+kafka = EmbeddedKafka()
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+for number in range(20):
+    os.kill(os.getpid(), signal.SIGINT)
+    kafka.create_topic(f"topic-{number}")
+kafka.close()
+print("closed")
+"""
+"""While its only Python thread takes no signal, any other thread of the process does that can."""
+
+
+@pytest.mark.process
+def test_a_signal_is_no_business_of_the_clusters_thread() -> None:
+    """One that it took ended it, and the next call brought the process down or waited for ever."""
+    ended = subprocess.run(
+        [sys.executable, "-c", SIGNALLED], capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "closed\n", "")
 
 
 def test_an_unknown_broker_is_refused(kafka: EmbeddedKafka) -> None:
