@@ -18,7 +18,7 @@ from connector.kafka.embedded import EmbeddedKafka
 from tests.broker.launcher.brokers import Broker, ExistingBroker, MockBroker
 from tests.broker.launcher.java import MissingToolError
 from tests.broker.launcher.kafka import KafkaCluster
-from tests.broker.launcher.process import work_dir
+from tests.broker.launcher.process import Server, work_dir
 from tests.broker.launcher.registry import SchemaRegistry
 from tests.broker.launcher.security import Security
 
@@ -177,8 +177,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Say of every test on which real servers it ran; of a report that a worker of `-n` sends, too."""
+    """Say of every test on which real servers it ran; of a report that a worker of `-n` sends, too.
+
+    Of one that failed also what its servers said last: a fault seen once, elsewhere, has no other witness.
+    """
     report = yield
+    if report.failed:
+        report.sections += [
+            (f"the end of the log of: {name}", words) for name, words in Server.last_words().items()
+        ]
     if report.when == "call" and not report.skipped:
         report.user_properties += [(RAN_ON, kind) for kind in KINDS_COUNTED if item.get_closest_marker(kind)]
     return report

@@ -96,6 +96,16 @@ def test_a_restarted_server_is_ready_only_by_its_new_log(tmp_path: Path) -> None
         server.wait_ready()
 
 
+def test_the_last_words_of_servers_are_kept_until_they_are_reaped(tmp_path: Path) -> None:
+    """A failed test shows them: of one that ended by itself, too, but of none that we have ended."""
+    server = Server("spoken", ["sh", "-c", "echo out of memory; echo up"], tmp_path / "log", "up")
+    server.start()
+    wait_for(lambda: not server.running, "it to end", PATIENCE_S)
+    assert Server.last_words()["spoken (not running)"] == "out of memory\nup\n"
+    server.kill()
+    assert not [name for name in Server.last_words() if name.startswith("spoken")]
+
+
 # ── downloads ────────────────────────────────────────────────────────────────────────────────────
 
 

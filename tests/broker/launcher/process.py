@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from tests.broker.launcher import guard
 
@@ -61,6 +62,8 @@ class Server:
     It ends with this interpreter at the latest, also when that is interrupted or killed.
     """
 
+    _known: ClassVar[weakref.WeakSet[Server]] = weakref.WeakSet()
+
     def __init__(self, name: str, command: Sequence[str], log: Path, ready_line: str) -> None:
         self.name = name
         self._command = list(command)
@@ -68,6 +71,16 @@ class Server:
         self._ready_line = ready_line.encode()
         self._log_start = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._known.add(self)
+
+    @classmethod
+    def last_words(cls) -> dict[str, str]:
+        """What every server that was started and is not gone said last, by its name and how it is."""
+        return {
+            f"{server.name} ({'running' if server.running else 'not running'})": server._log_end()
+            for server in cls._known
+            if server._process is not None
+        }
 
     @property
     def running(self) -> bool:

@@ -17,6 +17,9 @@ from tests.broker.launcher.process import Server, wait_for, work_dir
 _JVM = ["-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]  # starts fast, stays small
 _API = "/apis/ccompat/v7"
 _READY_LINE = "Listening on: http"
+_ANSWERS_IN_A_ROW = 8
+"""It serves with several threads (Quarkus: two a processor), each new connection by the next: one that
+answers is not all of them. A connection closed without an answer was seen once, right after a restart."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,9 @@ class SchemaRegistry:
 
     def _answers(self) -> bool:
         try:
-            with urlopen(f"{self.url}/subjects", timeout=5) as answer:
-                return bool(answer.status == 200)
+            for _ in range(_ANSWERS_IN_A_ROW):
+                urlopen(f"{self.url}/subjects", timeout=5).close()
+            return True
         except (OSError, HTTPException):
             return False
 
