@@ -154,9 +154,10 @@ class Status:
         if sender.gate_s > 0:
             return f"the destination asked for a pause of {sender.gate_s:.1f} s more"
         if sender.retrying:
-            return f"{sender.retrying} batches wait to be sent again ({sender.last_failure})"
+            why = f" ({sender.last_failure})" if sender.last_failure else ""
+            return f"{words.batches_wait(sender.retrying)} to be sent again{why}"
         if sender.state == "capped" and sender.waiting:
-            return f"{sender.waiting} batches wait for delivery.requests_per_second"
+            return f"{words.batches_wait(sender.waiting)} for delivery.requests_per_second"
         return ""
 
     def _waits(self, waits_on: str) -> list[str]:
@@ -166,12 +167,14 @@ class Status:
             waits.append(waits_on[0].upper() + waits_on[1:] + ".")
         halted = sum(partition.halted is not None for partition in self._assignment)
         if halted:
-            waits.append(f"{words.partitions(halted)} stand still until a person acts: see below.")
+            still = "stands" if halted == 1 else "stand"
+            waits.append(f"{words.partitions(halted)} {still} still until a person acts: see below.")
         paused = sum(partition.paused and partition.halted is None for partition in self._assignment)
         if paused:
             full = self._assignment.open_bytes >= self._limit_bytes // 2
             why = "The byte budget is used up: " if full else ""
-            waits.append(f"{why}{words.partitions(paused)} wait until the destination takes more.")
+            wait = "waits" if paused == 1 else "wait"
+            waits.append(f"{why}{words.partitions(paused)} {wait} until the destination takes more.")
         return waits
 
     def measure(self, limit_bytes: int) -> None:

@@ -382,7 +382,7 @@ def test_a_batch_that_is_sent_again_and_again_while_others_pass_may_be_a_stall()
         return down(ids) if "stuck" in ids[0] or ids[0].endswith("0001/0") else ok(ids)
 
     async def story(rig: Rig, status: Status) -> None:
-        rig.wire.last_failure = "HTTP 503"
+        rig.wire.last_failure = "connection: hours ago"
         lease, other = rig.assign(), rig.assign(1)
         for number in range(100, 130):
             rig.poll(other, in_json(number))
@@ -392,7 +392,7 @@ def test_a_batch_that_is_sent_again_and_again_while_others_pass_may_be_a_stall()
         stuck, moving = frontiers(status)
         assert not stuck.explained
         assert stuck.open_count == 1
-        assert stuck.waits_on == "1 batches wait to be sent again (HTTP 503)"
+        assert stuck.waits_on == "one batch waits to be sent again (HTTP 503)"
         assert moving.open_count == 0
 
     tell(story, one_fails, linger_s=0.01)
@@ -463,7 +463,7 @@ def test_a_pause_explains_nothing() -> None:
         (snapshot,) = frontiers(status)
         assert not snapshot.explained
         status.measure(2000)
-        assert "wait until the destination takes more." in seen(status)["waits"][-1]
+        assert "One partition waits until the destination takes more." in seen(status)["waits"][-1]
 
     tell(story, latency_s=1000, budget=Budget(2000, 0.5, 50_000))
 

@@ -79,6 +79,7 @@ class Sender:
         self._pace = Pace(limits, max_in_flight, random)
         self._throttles_alone = "throttled_identifier" in destination.reasons
         self._failed_last: Batch | None = None
+        self._last_failure = ""
         self._halted: _Halted | None = None
         self._in_hand: set[Batch] = set()
         """Chosen to leave, and not yet judged: as many as requests are in flight."""
@@ -166,7 +167,7 @@ class Sender:
             retrying=self._outbox.retrying,
             in_lanes=self._outbox.in_lanes,
             gate_s=max(0.0, self._pace.gate_until - now),
-            last_failure=self._transport.last_failure,
+            last_failure=self._last_failure,
         )
 
     async def run(self) -> None:
@@ -301,6 +302,8 @@ class Sender:
         verdict = self._destination.judge(batch.items, response, self._now_ms())
         name, status = type(verdict).__name__.lower(), str(response.status or response.silence)
         self._telemetry.request_done(name, status, took_s, items, len(request.body))
+        if isinstance(verdict, Retry) or (isinstance(verdict, Partial) and verdict.retry):
+            self._remember(response)
         breaker = self._pace.learn(verdict, items, sent_at, now, len(self._in_hand), probing)
         if breaker is not None:
             self._tell_breaker()
@@ -446,11 +449,20 @@ class Sender:
         if request is None:
             return None
         self._pace.asked(self._time())
-        return self._destination.judge_probe(await self._transport.send(request))
+        response = await self._transport.send(request)
+        answer = self._destination.judge_probe(response)
+        if answer is False:
+            self._remember(response)
+        return answer
 
     def _tell_breaker(self) -> None:
         state = self._pace.breaker
-        self._telemetry.breaker_changed(state, self._transport.last_failure if state == "open" else "")
+        self._telemetry.breaker_changed(state, self._last_failure if state == "open" else "")
+
+    def _remember(self, failure: Response) -> None:
+        """What the vendor said, or how it was silent: the wire knows words for that."""
+        answered = failure.status is not None
+        self._last_failure = f"HTTP {failure.status}" if answered else self._transport.last_failure
 
     # ── halt ─────────────────────────────────────────────────────────────────────────────────────
 

@@ -62,6 +62,11 @@ def partitions(count: int) -> str:
     return "One partition" if count == 1 else f"{count} partitions"
 
 
+def batches_wait(count: int) -> str:
+    """So many do, in words."""
+    return "one batch waits" if count == 1 else f"{count:,} batches wait"
+
+
 def listed(names: Sequence[str]) -> str:
     """Names of topics, in words."""
     return ("the topic " if len(names) == 1 else "the topics ") + ", ".join(names)

@@ -74,6 +74,7 @@ class Told:
         self.retries: Counter[str] = Counter()
         self.gates: list[float] = []
         self.breaker: list[BreakerState] = []
+        self.breaker_words: list[str] = []
         self.limits: list[int] = []
         self.in_flight = 0
 
@@ -98,6 +99,7 @@ class Told:
 
     def breaker_changed(self, state: BreakerState, detail: str) -> None:
         self.breaker.append(state)
+        self.breaker_words.append(detail)
 
 
 class Rig:

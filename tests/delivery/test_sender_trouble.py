@@ -64,6 +64,27 @@ def test_an_outage_of_hours_costs_no_event_and_ends_alone(silence: Response) -> 
     run(main())
 
 
+def test_what_failed_last_is_told_also_where_the_vendor_did_answer() -> None:
+    """A silence that is long over must not be taken for the reason of today's outage."""
+
+    async def main() -> None:
+        rig = Rig(lambda ids: DOWN)
+        rig.wire.last_failure = "connection: reset, hours ago"
+        assert rig.sender.snapshot().last_failure == ""
+        submit_batches(rig, 30)
+        await soon(lambda: rig.told.breaker[-1:] == ["open"])
+        assert rig.sender.snapshot().last_failure == "HTTP 503"
+        assert rig.told.breaker_words == ["HTTP 503"]
+        rig.wire.answer = lambda ids: Response(None, silence="timeout")
+        rig.wire.last_failure = "timeout: no answer in time"
+        await soon(lambda: rig.told.breaker_words[-1].startswith("timeout"), within_s=600)
+        assert rig.sender.snapshot().last_failure == "timeout: no answer in time"
+        rig.wire.answer = lambda ids: DOWN
+        await soon(lambda: rig.told.breaker_words[-1] == "HTTP 503", within_s=1200)
+
+    run(main())
+
+
 def test_an_open_breaker_probes_with_one_real_batch_at_growing_intervals() -> None:
     """One request at a time, later and later, up to the destination's cap."""
 
