@@ -107,8 +107,8 @@ async def test_the_page_shows_what_status_says(
         )
         row = (await visit.table("partitions"))[0]
         assert row[0] == f"{partition['topic']}:{partition['partition']}"
-        assert row[1] == counted(partition["lag"])
-        assert row[3:7] == [counted(partition[name]) for name in ("open", "committed", "frontier", "end")]
+        assert row[2] == counted(partition["lag"])
+        assert row[4:8] == [counted(partition[name]) for name in ("open", "committed", "frontier", "end")]
         topics = [
             [
                 topic,
