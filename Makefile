@@ -17,7 +17,7 @@ QUICK := not broker and not registry and not slow and not process
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit test-broker chaos check format docs bench helm helm-update image image-check page package package-files new-vendor vendor-test lock clean
+.PHONY: help demo test test-unit test-broker chaos check format docs bench pictures helm helm-update image image-check page package package-files new-vendor vendor-test lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf 'make %-12s %s\n' "$$name" "$$text"; done
@@ -77,6 +77,9 @@ image-check: $(DEPLOY) ## the image linted, built without an engine, and run as 
 
 page: $(DEPLOY) ## the page for people, in a real Chromium: what it shows, by day and night, on a phone, without a mouse
 	$(BIN)/pytest tests/page $(ARGS)
+
+pictures: $(DEPLOY) ## the pictures of the docs, taken anew of a real run (needs Java, Maven, Prometheus, Chromium; five minutes)
+	$(BIN)/python -m tests.pictures
 
 package-files: $(DEPLOY) ## wheel, sdist, SBOM (CycloneDX) and release notes, in dist/
 	rm -rf dist

@@ -29,8 +29,8 @@ def expressions() -> Iterator[tuple[str, str]]:
                 yield f"{name}: {panel['title']}", filled_in(target["expr"])
 
 
-def filled_in(expression: str) -> str:
-    """A query with values for Grafana's variables."""
-    for variable, value in _FILLED_IN.items():
+def filled_in(expression: str, instead: Mapping[str, str] | None = None) -> str:
+    """A query with values for Grafana's variables; some may be given."""
+    for variable, value in (_FILLED_IN | dict(instead or {})).items():
         expression = expression.replace(variable, value)
     return expression

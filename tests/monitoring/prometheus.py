@@ -96,9 +96,14 @@ class Prometheus:
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The series that an expression has now; raises `HTTPError` for one that Prometheus does not read."""
-        with urlopen(
-            f"{self.url}/api/v1/query?{urlencode({'query': expression})}", timeout=_ASK_PATIENCE_S
-        ) as got:
+        return self._asked("query", query=expression)
+
+    def query_range(self, expression: str, start: float, end: float, step_s: float) -> list[dict[str, Any]]:
+        """The series that an expression had between two moments, each so many seconds."""
+        return self._asked("query_range", query=expression, start=start, end=end, step=step_s)
+
+    def _asked(self, what: str, **parameters: str | float) -> list[dict[str, Any]]:
+        with urlopen(f"{self.url}/api/v1/{what}?{urlencode(parameters)}", timeout=_ASK_PATIENCE_S) as got:
             result: list[dict[str, Any]] = json.load(got)["data"]["result"]
         return result
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,9 +13,11 @@ from tests.broker.launcher.brokers import Broker
 from tests.chaos.rig import wait_until
 from tests.chaos.scene import Records, Scene, sample_traffic
 from tests.conftest import launched
-from tests.monitoring.dashboards import expressions
+from tests.monitoring.dashboards import BOARDS, expressions
 from tests.monitoring.prometheus import Prometheus
 from tests.monitoring.test_alerts import ALERTS
+from tests.pictures.board import page
+from tests.pictures.panels import Span
 
 EVENTS = 5_000
 FAULTS = "503:0.1,429:burst=4/40:retry_after=1"
@@ -55,6 +59,17 @@ def test_every_panel_shows_something(prometheus: Prometheus) -> None:
     """Each query of each dashboard has a series."""
     empty = [where for where, expression in expressions() if not prometheus.query(expression)]
     assert not empty
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_every_panel_can_be_drawn(prometheus: Prometheus, name: str) -> None:
+    """As the pictures of the docs are: over a stretch of time, with nothing left blank."""
+    now = int(time.time())
+
+    def ask(expression: str, span: Span) -> list[dict[str, Any]]:
+        return prometheus.query_range(expression, span.start, span.end, span.step)
+
+    assert "No data" not in page(BOARDS[name], ask, Span(now - 60, now, 1.0))
 
 
 def test_every_alert_looks_at_something(prometheus: Prometheus) -> None:
