@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 OUTCOMES = ("delivered", "skipped", "dead_lettered")
 
+PARTS = {"dead_lettered": "dead letters", "in_flight": "in flight"}
+
 WITNESSES = {
     "delivered": "the vendor accepted all its ids",
     "skipped": "committed, and nothing was sent",
@@ -46,25 +48,32 @@ def tables_of(all_progress: Sequence[Progress]) -> RenderableType:
     return _one(all_progress[0]) if len(all_progress) == 1 else _several(all_progress)
 
 
-def _several(all_progress: Sequence[Progress]) -> Table:
-    table = Table("destination", "", "settled", *map(_word, OUTCOMES), "waits on")
+def _several(all_progress: Sequence[Progress]) -> Group:
+    table = _plain_table()
+    table.add_column("destination", no_wrap=True)
+    for name in ("settled", "delivered", "skipped", "dead letters"):
+        table.add_column(name, justify="right", overflow="fold")
     for progress in all_progress:
-        table.add_row(
-            progress.destination,
-            ProgressBar(total=progress.of, completed=progress.settled, width=20),
-            f"{progress.settled:,}",
-            *(f"{_of(progress, name):,}" for name in OUTCOMES),
-            Text(progress.status["waits_on"] or "", style="yellow"),
-        )
-    return table
+        figures = [progress.settled, *(_of(progress, name) for name in OUTCOMES)]
+        table.add_row(progress.destination, *(f"{figure:,}" for figure in figures))
+    waits = [
+        Text(f"{each.destination}: {words}", style="yellow", no_wrap=True, overflow="ellipsis")
+        for each in all_progress
+        if (words := each.status["waits_on"])
+    ]
+    whole, settled = sum(each.of for each in all_progress), sum(each.settled for each in all_progress)
+    return Group(ProgressBar(total=whole, completed=settled), table, *waits)
 
 
 def _one(progress: Progress) -> Group:
     status, sender = progress.status, progress.status["sender"]
-    topics = Table("topic", "consumed", *map(_word, OUTCOMES), "in flight", expand=True)
-    for name, topic in status["topics"].items():
-        cells = [topic["consumed"], *(topic[outcome] for outcome in OUTCOMES), topic["in_flight"]]
-        topics.add_row(name, *(f"{cell:,}" for cell in cells))
+    topics = _plain_table()
+    topics.add_column("records", no_wrap=True)
+    for name in status["topics"]:
+        topics.add_column(name, justify="right", overflow="fold")
+    for part in ("consumed", *OUTCOMES, "in_flight"):
+        counts = (topic[part] for topic in status["topics"].values())
+        topics.add_row(PARTS.get(part, part), *(f"{count:,}" for count in counts))
     wire = (
         f"{sender['in_flight']} of {status['concurrency_limit']} requests open, "
         f"{sender['waiting']} batches wait, {sender['retrying']} again; breaker {status['breaker']}"
@@ -88,11 +97,12 @@ def report_of(report: Report) -> RenderableType:
 
 def summary_of(reports: Sequence[Report]) -> Table:
     """All destinations of a run, a row each."""
-    rows = Table(title="\nall together", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    rows = _plain_table()
+    rows.title, rows.title_justify = "\nall together", "left"
     rows.add_column("destination", no_wrap=True)
     for name in ("produced", "delivered", "skipped", "dead letters", "missing", "sent again"):
-        rows.add_column(name, justify="right")
-    rows.add_column("balances")
+        rows.add_column(name, justify="right", overflow="fold")
+    rows.add_column("balances", overflow="fold")
     for report in reports:
         books = report.books
         figures = [books.produced, *(books.found.get(name, 0) for name in OUTCOMES)]
@@ -175,7 +185,7 @@ def _verdict(report: Report) -> list[RenderableType]:
     return [wrong, Text(f"DOES NOT BALANCE ({report.took_s:.1f} s)", "bold red")]
 
 
-# ── words ────────────────────────────────────────────────────────────────────────────────────────
+# ── looks ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _of(progress: Progress, outcome: str) -> int:
@@ -188,3 +198,8 @@ def _word(outcome: str) -> str:
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def _plain_table() -> Table:
+    """One without a frame, so that every figure is whole on a narrow terminal, too."""
+    return Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import re
 import sys
 import time
@@ -213,9 +214,14 @@ def _in_reading_order(_logger: WrappedLogger, _name: str, line: EventDict) -> Ev
 def _text(out: TextIO) -> list[Processor]:
     return [
         structlog.dev.ConsoleRenderer(
-            colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=24
+            colors=_takes_colours(out), exception_formatter=structlog.dev.plain_traceback, pad_event_to=24
         )
     ]
+
+
+def _takes_colours(out: TextIO) -> bool:
+    """A terminal that can, of a person who did not ask for none (no-color.org)."""
+    return out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _dumps(value: object, **_: object) -> str:

@@ -321,7 +321,7 @@ class LoggingSettings(Section):
         "info", "debug adds a line a request; records are never logged one by one."
     )
     format: Literal["json", "text", "auto"] = setting(
-        "json", "json for machines, text for people, auto: text on a terminal, else json."
+        "auto", "json for machines, text for people, auto: text on a terminal, else json."
     )
 
 
