@@ -30,7 +30,7 @@ def test_a_minimal_file_loads_with_the_promised_defaults(tmp_path: Path) -> None
     assert (settings.limits.ahead_max, settings.limits.shutdown_timeout_s) == (50_000, 25)
     assert settings.limits.drain_timeout_s == 20
     assert (settings.http.host, settings.http.port) == ("0.0.0.0", 8080)
-    assert (settings.logging.level, settings.logging.format) == ("info", "json")
+    assert (settings.logging.level, settings.logging.format) == ("info", "auto")
     assert settings.destination.secret().read() == KEY
 
 
