@@ -9,9 +9,11 @@ are not in aiohttp's documentation; `tests/delivery/test_aiohttp_parts.py` says 
 from __future__ import annotations
 
 import asyncio
+import os
 import select
 import ssl
 from collections.abc import Mapping
+from errno import errorcode
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -269,6 +271,15 @@ async def _read(content: aiohttp.StreamReader) -> bytes:
     return body
 
 
+_SILENCES: dict[type[Exception], str] = {
+    aiohttp.ServerDisconnectedError: "closed without an answer",
+    aiohttp.ClientPayloadError: "the answer ended early",
+    HttpProcessingError: "the answer is no HTTP",
+    aiohttp.ClientConnectorError: "no connection",
+}
+"""What a person reads instead of a class of the library."""
+
+
 def _words(error: Exception) -> str:
     """What went wrong, for people. Only texts that cannot hold an address with a key or password in it."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
@@ -277,6 +288,10 @@ def _words(error: Exception) -> str:
             return f"certificate refused: {cause.verify_message}"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "the host name does not resolve"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{type(error).__name__}: {error.strerror}"
-    return type(error).__name__
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, ssl.SSLError):  # its numbers are OpenSSL's, not the system's
+        return f"TLS: {cause.reason or 'refused'}"
+    if isinstance(cause, OSError) and cause.errno is not None and cause.errno in errorcode:
+        words = os.strerror(cause.errno)
+        return words[0].lower() + words[1:]
+    return next((words for kind, words in _SILENCES.items() if isinstance(error, kind)), type(error).__name__)

@@ -150,28 +150,34 @@ async def test_a_body_is_left_as_it_came() -> None:
         assert (response.status, response.body) == (200, b"not gzip at all")
 
 
+CLOSED, CUT, NO_HTTP = "closed without an answer", "the answer ended early", "the answer is no HTTP"
+
+
 @pytest.mark.parametrize(
-    "behaviour",
+    ("behaviour", "words"),
     [
-        pytest.param(reset(), id="reset before an answer"),
-        pytest.param(reset(head(200, {"Content-Length": "10"}) + b"abc"), id="reset within the body"),
-        pytest.param(truncated(), id="a body shorter than promised"),
-        pytest.param(raw(b""), id="closed without an answer"),
-        pytest.param(raw(b"HTTP/1.1 200 OK\r\nContent-Le"), id="closed within the headers"),
-        pytest.param(raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), id="not HTTP"),
-        pytest.param(raw(head(200, {"X": "y" * 100_000})), id="a header without end"),
+        pytest.param(reset(), "connection reset by peer", id="reset before an answer"),
+        pytest.param(reset(head(200, {"Content-Length": "10"}) + b"abc"), CUT, id="reset within the body"),
+        pytest.param(truncated(), CUT, id="a body shorter than promised"),
+        pytest.param(raw(b""), CLOSED, id="closed without an answer"),
+        pytest.param(raw(b"HTTP/1.1 200 OK\r\nContent-Le"), CLOSED, id="closed within the headers"),
+        pytest.param(raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), NO_HTTP, id="not HTTP"),
+        pytest.param(raw(head(200, {"X": "y" * 100_000})), NO_HTTP, id="a header without end"),
         pytest.param(
-            raw(head(200, {"Transfer-Encoding": "chunked"}) + b"5\r\nab"), id="a chunk shorter than promised"
+            raw(head(200, {"Transfer-Encoding": "chunked"}) + b"5\r\nab"),
+            CUT,
+            id="a chunk shorter than promised",
         ),
     ],
 )
-async def test_a_broken_answer_is_silence(behaviour: Behaviour) -> None:
-    """Whatever was stored or not: the outcome is unknown, and the request is sent again."""
+async def test_a_broken_answer_is_silence(behaviour: Behaviour, words: str) -> None:
+    """Whatever was stored or not: the outcome is unknown, and the request is sent again. The page has words
+    for it, and no class of a library."""
     async with hostile_server() as server, transport(server.url) as wire:
         server.script.append(behaviour)
         response = await wire.send(POST)
         assert (response.status, response.silence) == (None, "connection")
-        assert wire.last_failure.startswith("connection: ")
+        assert wire.last_failure == f"connection: {words}"
         assert (await wire.send(POST)).status == 200
 
 
@@ -204,12 +210,29 @@ async def test_a_connection_that_does_not_come_about_is_not_waited_for_as_long_a
         assert wire.last_failure == "connection: no connection in time"
 
 
+async def test_a_server_that_speaks_no_tls_is_silence_with_words_for_it() -> None:
+    """An address that begins with https and should not, or the other way round at a proxy."""
+
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(plain, "127.0.0.1", 0)
+    async with server, transport(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/log") as wire:
+        assert (await wire.send(POST)).silence == "connection"
+        assert wire.last_failure.startswith("connection: TLS: ")
+        assert "Error" not in wire.last_failure
+
+
 async def test_a_vendor_that_is_not_there_is_silence() -> None:
     """Nobody listens."""
     async with hostile_server() as server:
         url = server.url
     async with transport(url) as wire:
         assert (await wire.send(POST)).silence == "connection"
+        assert wire.last_failure == "connection: connection refused"
 
 
 async def test_a_name_that_does_not_resolve_is_silence(monkeypatch: pytest.MonkeyPatch) -> None:
