@@ -85,31 +85,42 @@ def commands() -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize(("page", "line"), commands())
-def test_every_command_on_a_page_is_understood(page: str, line: str) -> None:
+def test_every_command_on_a_page_is_understood() -> None:
     """It exists, and so does every option that it is given; nothing is run."""
+    connector = typer.main.get_command(app)
+    misread = [
+        f"{page}: `{line}`: there is no {word}"
+        for page, line in commands()
+        for word in unknown_words(line, connector)
+    ]
+    assert not misread, "\n".join(misread)
+
+
+def unknown_words(line: str, connector: Any) -> list[str]:
+    """The subcommand, or the options, that a command line has and the command line interface has not."""
     words = shlex.split(line.partition(" > ")[0], comments=True)[1:]
-    context: Any = typer.main.get_command(app).make_context("connector", [], resilient_parsing=True)
+    context = connector.make_context("connector", [], resilient_parsing=True)
     while words and hasattr(context.command, "get_command"):
         name = words.pop(0)
         found = context.command.get_command(context, name)
-        assert found is not None, f"{page}: `{line}`: there is no {name}"
+        if found is None:
+            return [name]
         context = found.make_context(name, [], context, resilient_parsing=True)
     known = {"--help", *(name for each in context.command.params for name in each.opts)}
-    for word in words:
-        if word.startswith("-"):
-            assert word.partition("=")[0] in known, f"{page}: `{line}`: there is no {word}"
+    return [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_make_target_on_a_page_exists(page: str) -> None:
+def test_every_make_target_on_a_page_exists() -> None:
     """As `make help` lists them."""
     targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
-    said = [body for body in (*blocks(page, "", "sh", "bash"), *prose_words(page)) if "make " in body]
-    for body in said:
-        for line in body.splitlines():
-            if found := MAKE.match(line.strip()):
-                assert found[1] in targets, f"{page}: make {found[1]}"
+    missing = [
+        f"{page}: make {found[1]}"
+        for page in PAGES
+        for body in (*blocks(page, "", "sh", "bash"), *prose_words(page))
+        for line in body.splitlines()
+        if (found := MAKE.match(line.strip())) and found[1] not in targets
+    ]
+    assert not missing, "\n".join(missing)
 
 
 # ── configuration ────────────────────────────────────────────────────────────────────────────────
@@ -140,18 +151,20 @@ def test_the_readme_has_a_configuration() -> None:
 # ── links and names ──────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_link_and_file_on_a_page_exists(page: str) -> None:
+def test_every_link_and_file_on_a_page_exists() -> None:
     """Relative links from where the page is, names in backquotes from the root."""
-    folder = (ROOT / page).parent
-    for link in LINK.findall(text(page)):
-        if "://" not in link and not link.startswith(("#", "mailto:")):
-            assert (folder / link.partition("#")[0]).exists(), f"{page} links to {link}"
-    for word in prose_words(page):
-        name = word.partition("::")[0]
-        if PLACE.fullmatch(name):
-            here = (ROOT / name, folder / name)
-            assert any(each.exists() for each in here), f"{page} names {name}"
+    missing = []
+    for page in PAGES:
+        folder = (ROOT / page).parent
+        for link in LINK.findall(text(page)):
+            elsewhere = "://" in link or link.startswith(("#", "mailto:"))
+            if not elsewhere and not (folder / link.partition("#")[0]).exists():
+                missing.append(f"{page} links to {link}")
+        for word in prose_words(page):
+            name = word.partition("::")[0]
+            if PLACE.fullmatch(name) and not ((ROOT / name).exists() or (folder / name).exists()):
+                missing.append(f"{page} names {name}")
+    assert not missing, "\n".join(missing)
 
 
 # ── closed lists ─────────────────────────────────────────────────────────────────────────────────
@@ -224,14 +237,14 @@ HOSTS = ("pypi" + ".org", "pythonhosted" + ".org", "repo1.maven" + ".org", "repo
 MACHINE = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+|private/tmp)/\w")
 
 
-@pytest.mark.parametrize("name", tracked())
-def test_no_file_names_an_index_host_or_a_path_of_somebodys_machine(name: str) -> None:
+def test_no_file_names_an_index_host_or_a_path_of_somebodys_machine() -> None:
     """Where packages come from is the business of whoever installs them."""
-    try:
-        content = (ROOT / name).read_text()
-    except UnicodeDecodeError:
-        return
-    for host in HOSTS:
-        assert host not in content, f"{name} names {host}"
-    found = MACHINE.search(content)
-    assert found is None, f"{name} names {found[0] if found else ''}…"
+    named = []
+    for name in tracked():
+        try:
+            content = (ROOT / name).read_text()
+        except UnicodeDecodeError:
+            continue
+        named += [f"{name} names {host}" for host in HOSTS if host in content]
+        named += [f"{name} names {found[0]}…" for found in MACHINE.finditer(content)]
+    assert not named, "\n".join(named)
