@@ -145,6 +145,23 @@ async def test_nothing_stands_in_anybodys_way(
                 assert not await visit.overflows(), width
 
 
+async def test_a_phone_shows_what_matters_without_scrolling_sideways(
+    mock_broker: MockBroker, tmp_path: Path
+) -> None:
+    """Every sentence whole, and of a partition name, state and lag; its name stays when one does scroll."""
+    async with scene("breaker open", mock_broker, lambda name: name, tmp_path) as (_, visit):
+        await visit.look(360, dark=False)
+        for selector in ("section > p:visible", "#waits li", "#partitions tr > :nth-child(3)"):
+            for each in await visit.page.locator(selector).all():
+                box = await each.bounding_box()
+                assert box is not None
+                assert box["x"] + box["width"] <= 360, await each.inner_text()
+        name = visit.page.locator("#partitions th")
+        before = await name.bounding_box()
+        await visit.page.locator("#partitions-box").evaluate("box => { box.scrollLeft = 100; }")
+        assert await name.bounding_box() == before
+
+
 async def test_a_replica_that_is_gone_is_told_and_the_old_figures_stay(
     mock_broker: MockBroker, unique: Unique, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
@@ -53,10 +54,6 @@ class Story:
     """`with Story(folder) as story:` has everything up; each method goes on to where it says."""
 
     def __init__(self, folder: Path) -> None:
-        self._kafka = KafkaCluster()
-        for topic, partitions in PARTITIONS.items():
-            self._kafka.create_topic(topic, partitions)
-        self._kafka.create_topic("topsort.dead-letter", 1)
         kind = DESTINATIONS[DESTINATION]
         options = example_options(kind.Options)
         self._vendor = SandboxThread(
@@ -87,24 +84,29 @@ class Story:
         self.began = time.time()
 
     def __enter__(self) -> Story:
-        self._vendor.__enter__()
-        self._connector = ConnectorProcess(self._folder, self._settings())
-        wait_until(lambda: self._connector.address is not None, "the connector listens", PATIENCE_S)
-        self.prometheus = Prometheus(self._folder, {"commerce-connector": [str(self._connector.address)]})
-        wait_until(self._has_partitions, "all partitions", PATIENCE_S)
-        self._writer.start()
+        with ExitStack() as up:  # what is up already ends, too, when something does not come up
+            self._kafka = KafkaCluster()
+            up.callback(self._kafka.stop)
+            for topic, partitions in PARTITIONS.items():
+                self._kafka.create_topic(topic, partitions)
+            self._kafka.create_topic(f"{DESTINATION}.dead-letter", 1)
+            up.enter_context(self._vendor)
+            self._connector = up.enter_context(ConnectorProcess(self._folder, self._settings()))
+            wait_until(lambda: self._connector.address is not None, "the connector listens", PATIENCE_S)
+            self.prometheus = Prometheus(self._folder, {"commerce-connector": [str(self._connector.address)]})
+            up.callback(self.prometheus.stop)
+            wait_until(self._has_partitions, "all partitions", PATIENCE_S)
+            self._writer.start()
+            up.callback(self._writer.join)
+            up.callback(self._quiet.set)
+            self._up = up.pop_all()
         self.began = time.time()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._quiet.set()
-        self._writer.join()
-        self.prometheus.stop()
-        self._connector.__exit__(kind, error, trace)
-        self._vendor.__exit__(kind, error, trace)
-        self._kafka.stop()
+        self._up.__exit__(kind, error, trace)
 
     @property
     def page(self) -> str:
