@@ -56,6 +56,7 @@ format: $(READY) ## settle the layout and what the linter can mend
 
 docs: helm-update ## the pages, tables and schemas that are made from the code, made anew
 	$(BIN)/python -m tests.events_page
+	$(BIN)/python -m tests.cli_page
 	$(BIN)/connector config reference > docs/configuration.md
 
 bench: $(READY) ## the connector beside the bare libraries, in one run (ARGS='--help')
