@@ -63,7 +63,7 @@ def _section(context: Any) -> str:
         [
             f"{level} {context.command_path}",
             "",
-            f"`{usage}`",
+            f"```text\n{usage}\n```",
             "",
             _prose(context.command.help or ""),
             *_table(context),

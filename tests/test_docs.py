@@ -75,13 +75,13 @@ def prose_words(page: str) -> Iterator[str]:
 
 
 def commands() -> list[tuple[str, str]]:
-    """Every `connector …` on a page, with the page: whole lines of blocks, and words in backquotes."""
+    """Every `connector …` on a page, with it: block lines, pipes part by part, and words in backquotes."""
     found = []
     for page in PAGES:
         lines = [line.strip() for body in blocks(page, "", "sh", "bash") for line in body.splitlines()]
         for line in [*lines, *prose_words(page)]:
-            if re.match(r"connector [a-z]", line):
-                found.append((page, line))
+            parts = line.split(" | ")
+            found += [(page, part) for part in parts if re.match(r"connector [a-z]", part)]
     return found
 
 
