@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 DEPLOY := .venv/.deploy
 ELSEWHERE := --ignore=tests/helm --ignore=tests/image --ignore=tests/page --ignore=tests/package
-CODE := connector tests bench
+CODE := connector tests bench docs/conf.py
 SEED ?=
 ARGS ?=
 NAME ?=
@@ -54,10 +54,12 @@ format: $(READY) ## settle the layout and what the linter can mend
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
-docs: helm-update ## the pages, tables and schemas that are made from the code, made anew
+docs: $(DEPLOY) helm-update ## the pages made from the code, made anew, and all pages as a site in build/docs; every link must lead somewhere
 	$(BIN)/python -m tests.events_page
 	$(BIN)/python -m tests.cli_page
 	$(BIN)/connector config reference > docs/configuration.md
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs . build/docs
+	@echo "open build/docs/docs/index.html"
 
 bench: $(READY) ## the connector beside the bare libraries, in one run (ARGS='--help')
 	$(BIN)/python -m bench $(ARGS)
@@ -123,6 +125,6 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 $(DEPLOY): requirements-deploy.lock $(READY)
-	@echo "adding what checks chart, image, page and packages to .venv (once, about ten seconds)"
+	@echo "adding what checks chart, image, page and packages and builds the docs to .venv (once, about ten seconds)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-deploy.lock
 	@touch $@
