@@ -6,7 +6,8 @@ Decides only: plain functions, no clock. "Absent" is None everywhere, and blank 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -255,6 +256,18 @@ def bare_url(value: str | None) -> tuple[str, str] | None:
         authority, slash, path = rest.partition("/")
         value = f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}"
     return value, query
+
+
+_SEPARATORS = re.compile(r"(&(?:amp;)*|[;?])")
+"""Between a query's parameters. Beside `&` what else is taken for one, or written for one by mistake: a `;`,
+a `&` out of an HTML page, and the `?` of an address inside this one. Behind it may stand a credential."""
+
+
+def query_parameters(query: str) -> Iterator[tuple[str, str]]:
+    """A query's parameters as they stand, each with what separates it from the one before; all that is
+    yielded, joined, is the query."""
+    parts = _SEPARATORS.split(query)
+    return zip(["", *parts[1::2]], parts[::2], strict=True)
 
 
 def url_path(value: str | None) -> str | None:

@@ -5,12 +5,14 @@ Decides only.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote_plus
 
-from connector.vendors.formats import bare_url
+from connector.vendors.formats import bare_url, query_parameters
 
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _SCHEME_CHARS = _LETTERS | frozenset("0123456789+.-")
+_BRACKETS = re.compile(r"[\[\]]")
 
 
 def location(url: str | None, deny: frozenset[str]) -> str | None:
@@ -21,7 +23,8 @@ def location(url: str | None, deny: frozenset[str]) -> str | None:
         return None
     address, query = found
     if query:
-        query = "&".join([each for each in query.split("&") if _name(each) not in deny])
+        kept = [pair for pair in query_parameters(query) if deny.isdisjoint(_names(pair[1]))]
+        query = "".join(part for pair in kept for part in pair)[len(kept[0][0]) :] if kept else ""
     return f"{address}?{query}" if query else address
 
 
@@ -34,8 +37,9 @@ def _is_absolute(address: str) -> bool:
     return True  # a deep link: what follows the scheme is the app's own affair
 
 
-def _name(parameter: str) -> str:
+def _names(parameter: str) -> list[str]:
+    """The words of a parameter's name: `token`, and of a form's `user[email]` or `token[]` each by itself."""
     name = parameter.partition("=")[0]
     if "%" in name or "+" in name:
         name = unquote_plus(name)
-    return name.strip().lower()
+    return [word.strip().lower() for word in _BRACKETS.split(name)]

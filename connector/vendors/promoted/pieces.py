@@ -14,7 +14,7 @@ import msgspec
 from connector.model import event as canonical
 from connector.model.event import ClickstreamEvent, Event, EventItem
 from connector.model.item import Item
-from connector.vendors.formats import bare_url, clean_id, holds_email
+from connector.vendors.formats import bare_url, clean_id, holds_email, query_parameters
 from connector.vendors.promoted import wire
 
 PROPERTIES_MAX = 50
@@ -147,7 +147,12 @@ def clean_url(value: str | None, rules: Rules) -> str | None:
     if not query:
         return address
     keep = rules.url_query_allow
-    pairs = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] in keep]
+    pairs = [
+        pair
+        for _, parameter in query_parameters(query)
+        for pair in parse_qsl(parameter, keep_blank_values=True)
+        if pair[0] in keep
+    ]
     return f"{address}?{urlencode(pairs)}" if pairs else address
 
 

@@ -158,6 +158,9 @@ def test_allowed_parameters_are_configured() -> None:
     options = {"url_query_allow": ["q"]}
     sent = record("page_view", options, channel="web", page=page)["webPageView"]
     assert sent == {"url": "https://shop.example/s?q=lamp"}
+    hidden = {"url": "https://shop.example/s?q=lamp;token=s&amp;q=desk&q=a?token=s"}
+    sent = record("page_view", options, channel="web", page=hidden)["webPageView"]
+    assert sent == {"url": "https://shop.example/s?q=lamp&q=desk&q=a"}, "what is not allowed hides in none"
     none = record("page_view", {"url_query_allow": []}, channel="web", page=page)["webPageView"]
     assert none == {"url": "https://shop.example/s"}
 
