@@ -36,7 +36,8 @@ STATUSES: Mapping[str, OrderStatus] = {
 }
 """What producers write in `order.status`, as `plain_status` reads it, and what it means to the vendor."""
 
-PARTIALLY_REFUNDED = "partiallyrefunded"
+PARTIAL_REFUNDS = frozenset({"partiallyrefunded", "partialrefunded", "partialrefund", "partiallyrefund"})
+"""How producers spell it, as `plain_status` reads it. One that is missed would cancel the whole order."""
 
 SECONDS_CHARS = len("2026-11-10T10:15:30")
 
@@ -116,7 +117,7 @@ def order_event(
 
 def is_partial_refund(order: Order) -> bool:
     """Whether less than the whole was given back: by its status, or by its sums."""
-    if order.status is not None and plain_status(order.status) == PARTIALLY_REFUNDED:
+    if order.status is not None and plain_status(order.status) in PARTIAL_REFUNDS:
         return True
     refund, total = order.refund_micros, order.total_micros
     return refund is not None and total is not None and refund < total
