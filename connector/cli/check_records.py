@@ -84,8 +84,7 @@ def _told(settings: Settings, record: Record) -> Iterator[Finding]:
     else:
         yield Finding(SUBJECT, "warning", f"{where} can't be read: {_why(rehearsed)}")
     for each in strangers(value)[:STRANGERS_MAX]:
-        meant = f"; did you mean {each.meant}?" if each.meant is not None else ", and nothing reads it"
-        yield Finding(SUBJECT, "warning", f"{where}: {each.path}: not a field{meant}")
+        yield Finding(SUBJECT, "warning", f"{where}: {each.told}")
 
 
 async def _rehearse(settings: Settings, record: Record) -> Rehearsed:

@@ -20,6 +20,7 @@ from connector.cli.lines import output, read_lines
 from connector.cli.options import OptionPairs, destination_named, options_of, read_pairs
 from connector.codec.answer import Undecodable
 from connector.codec.json_form import JsonReader
+from connector.codec.strangers import Stranger, strangers
 from connector.codec.times import epoch_ms
 from connector.delivery.batcher import NEVER, Batcher
 from connector.model.event import Event
@@ -32,6 +33,12 @@ from connector.vendors.contract import Destination, Mapped, MapResult, Refused, 
 
 REFUSALS_SHOWN = 20
 """Refused events named one by one; the rest are counted."""
+
+STRANGERS_SHOWN = 20
+"""Names that are no fields, the commonest first: enough to see whose they are."""
+
+STRANGERS_KEPT = 500
+"""Counted; where names are somebody's data, every event may bring new ones."""
 
 app = command()
 
@@ -67,9 +74,9 @@ def map_command(
     """Turn canonical events, one JSON object a line, into request bodies, one a line. Sends nothing.
 
     Bodies are batched as they would be sent, in the order of the events. How many were mapped, skipped and
-    refused is told on standard error. With --each every event gives a line of its own:
-    {"event_id", "outcome": "mapped|skipped|refused", "reason", "items": bodies that carry one item each}.
-    Exit code 1 if an event was refused.
+    refused is told on standard error, and which names in them are no fields. With --each every event gives a
+    line of its own: {"event_id", "outcome": "mapped|skipped|refused", "reason", "items": bodies
+    that carry one item each}. Exit code 1 if an event was refused.
 
     \b
     Example:
@@ -101,10 +108,13 @@ class _Mapper:
         self._mapped = 0
         self._skipped: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
+        self._strangers: Counter[Stranger] = Counter()
+        """In how many events each was."""
 
     def map(self, number: int, line: bytes) -> tuple[str | None, MapResult]:
         """The event's id, if it can be read, and what the destination makes of the event."""
         event = self._read(line)
+        self._look_for_strangers(line)
         event_id: str | None
         result: MapResult
         if isinstance(event, Undecodable):
@@ -129,11 +139,21 @@ class _Mapper:
         return result
 
     def report(self) -> None:
-        """How many were mapped; skipped and refused by reason, most frequent first."""
+        """How many were mapped, how many not and why, and names that are no fields; the commonest first."""
         print(f"mapped {self._mapped}", file=sys.stderr)
         for outcome, reasons in (("skipped", self._skipped), ("refused", self.refused)):
             for reason, count in reasons.most_common():
                 print(f"{outcome} {count} {reason}", file=sys.stderr)
+        for stranger, count in self._strangers.most_common(STRANGERS_SHOWN):
+            events = "1 event" if count == 1 else f"{count} events"
+            print(f"warning: {stranger.told} ({events})", file=sys.stderr)
+        if len(self._strangers) > STRANGERS_SHOWN:
+            print("warning: further names are no fields, either", file=sys.stderr)
+
+    def _look_for_strangers(self, line: bytes) -> None:
+        for stranger in strangers(line):
+            if stranger in self._strangers or len(self._strangers) < STRANGERS_KEPT:
+                self._strangers[stranger] += 1
 
     def _count_refusal(self, number: int, refusal: Refused) -> None:
         self.refused[refusal.reason] += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -22,6 +23,13 @@ class Stranger(msgspec.Struct, frozen=True, order=True):
 
     path: str
     meant: str | None
+
+    @property
+    def told(self) -> str:
+        """A line about it."""
+        return f"{self.path}: not a field" + (
+            f"; did you mean {self.meant}?" if self.meant is not None else ", and nothing reads it"
+        )
 
 
 def strangers(value: bytes) -> list[Stranger]:
@@ -55,11 +63,17 @@ def _among(value: Any, kind: inspect.Type, path: str) -> Iterator[Stranger]:
                 if name in fields:
                     yield from _among(inner, fields[name], where)
                 elif _LIKE_A_FIELD(name):
-                    yield Stranger(where, _meant(name, [known for known in fields if known not in value]))
+                    yield Stranger(
+                        where, _meant(name, tuple(known for known in fields if known not in value))
+                    )
 
 
-def _meant(name: str, fields: list[str]) -> str | None:
-    """The likeliest of the fields that are not there; `unitPrice` and `price` mean `unit_price_micros`."""
+@lru_cache(maxsize=256)
+def _meant(name: str, fields: tuple[str, ...]) -> str | None:
+    """The likeliest of the fields that are not there; `unitPrice` and `price` mean `unit_price_micros`.
+
+    Remembered: looking for it takes longer than all else about an event, and events of a file are alike.
+    """
     snake = _HUMP.sub("_", name).lower()
     close = get_close_matches(snake, fields, n=1, cutoff=0.7)
     within = [field for field in fields if snake in field or field in snake]

@@ -16,6 +16,7 @@ import pytest
 
 from connector.cli import lines
 from connector.cli.lines import read_lines
+from connector.cli.map import STRANGERS_KEPT, STRANGERS_SHOWN
 from connector.sample import NOW_MS, generate
 from connector.settings.reference import example_options
 from connector.vendors import DESTINATIONS
@@ -162,6 +163,37 @@ def test_skips_are_told_by_reason_and_are_no_failure(tmp_path: Path) -> None:
         "skipped 3 unsupported_event_type",
         "skipped 2 consent_denied",
     ]
+
+
+@pytest.mark.parametrize("more", [(), ("--each",)])
+def test_a_name_that_is_no_field_is_told(tmp_path: Path, more: tuple[str, ...]) -> None:
+    """With its path, what was probably meant, and in how many events; bodies and exit code stay as ever."""
+    page = {"path": "/", "heading": "personal"}
+    odd = [
+        {**EVENT, "page": {**page, "titel": "personal"}},
+        {**EVENT, "page": page, "event_id": "unreadable"},
+        EVENT,
+    ]
+    ended, plain = (
+        topsort(tmp_path, events, *more)
+        for events in (odd, [EVENT, {**EVENT, "event_id": "unreadable"}, EVENT])
+    )
+    assert [line for line in ended.err.splitlines() if "not a field" in line] == [
+        "warning: page.heading: not a field, and nothing reads it (2 events)",
+        "warning: page.titel: not a field; did you mean title? (1 event)",
+    ]
+    assert "personal" not in ended.err
+    assert (ended.out, ended.code) == (plain.out, plain.code)
+    assert "not a field" not in plain.err
+
+
+def test_names_without_end_are_not_all_told(tmp_path: Path) -> None:
+    """The commonest, and that there are more."""
+    events = [{**EVENT, "common": 1, f"odd_{n}": 1} for n in range(STRANGERS_KEPT + 1)]
+    told = [line for line in topsort(tmp_path, events).err.splitlines() if "warning" in line]
+    assert told[0].startswith("warning: common: not a field"), told
+    assert told[-1] == "warning: further names are no fields, either"
+    assert len(told) == STRANGERS_SHOWN + 1
 
 
 # ── options, configuration, clock ────────────────────────────────────────────────────────────────
