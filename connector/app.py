@@ -247,10 +247,14 @@ class App:
         when it is so."""
         assert self._side is not None, "a run in the group has no end"
         assert isinstance(self._poll, BoundedFeed), "and no other feed"
+        replay = self._side.replay
         while not self._poll.exhausted or any(self._assignment.in_flight().values()):
             reason = self.telemetry.halt_reason
-            if reason in FOR_GOOD or (reason is not None and self._side.replay is not None):
+            if reason in FOR_GOOD or (reason is not None and replay is not None):
                 return f"halted: {reason} ({self.telemetry.halt_detail})"
+            refused = self.telemetry.dead_letters_held
+            if replay is not None and replay.is_stuck(bool(refused), time.monotonic()):
+                return f"Kafka takes nothing for {self._settings.dead_letter_topic}: {refused}"
             await asyncio.sleep(LOOK_S)
         return None
 

@@ -8,6 +8,9 @@ A record that is replayed:
     settled     Kafka has its marker or, where it was refused again, its new letter, with one replay more
     left        none of these; its letters are as they were
 
+While Kafka takes neither markers nor letters the records wait, and after a time for all of them the replay
+ends: here a person waits, who may know why.
+
 So a replay that is cut off sends some records again the next time, and marks none that was not sent.
 """
 
@@ -27,6 +30,10 @@ from connector.model.record import Record
 
 MAX_REPLAYS = 3
 """A record that failed again after so many replays is nothing that one more will mend."""
+
+WRITES_PATIENCE_S = 30.0
+"""So long may Kafka refuse what is written about the records and none be settled: a topic's new leader is
+found within seconds."""
 
 
 def held_back(case: Case, destination: str, group_id: str, max_replays: int) -> str | None:
@@ -65,6 +72,9 @@ class Replay:
         self._topic = topic
         self._now_ms = now_ms
         self._writer: Writer
+        self._marking: dict[Coordinate, Outcome] = {}
+        self._stood_at = 0
+        self._stands_since = 0.0
 
     def connect(self, writer: Writer) -> None:
         """Give it who writes into the dead-letter topic."""
@@ -85,11 +95,13 @@ class Replay:
         marker = Marker(case.record, case.spots, outcome, reason, rfc3339(self._now_ms()))
         partitions = {spot.partition for spot in case.spots}
         waiting = len(partitions)
+        self._marking[case.record] = outcome
 
         def acknowledged() -> None:
             nonlocal waiting
             waiting -= 1
             if not waiting:
+                del self._marking[case.record]
                 written()
 
         for partition in partitions:
@@ -104,6 +116,16 @@ class Replay:
                 self.skipped[reason] += 1
             case "dead_lettered":
                 self.again[reason] += 1
+
+    def is_stuck(self, refused: bool, now: float) -> bool:
+        """Whether Kafka has refused for too long what is written here; `refused`: the last that was."""
+        if not refused or self.done != self._stood_at:
+            self._stood_at, self._stands_since = self.done, now
+        return now - self._stands_since >= WRITES_PATIENCE_S
+
+    def unmarked(self) -> list[Coordinate]:
+        """Records that were delivered and whose markers Kafka does not have."""
+        return sorted(record for record, outcome in self._marking.items() if outcome == "delivered")
 
     def _case_of(self, record: Record) -> Case:
         return self._cases[Coordinate(record.lease.topic, record.lease.partition, record.offset)]

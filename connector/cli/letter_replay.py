@@ -68,7 +68,8 @@ def replay(
     Each goes through the same pipeline as a live record: decoded, mapped by the configuration of now, sent,
     judged. Of a partly refused event only the refused items go. What is delivered or skipped is marked as
     resolved in the dead-letter topic; what fails again has a new letter. Cut off in the middle, some are sent
-    again the next time, and none is marked that was not sent.
+    again the next time, and none is marked that was not sent. Where Kafka takes no markers it ends after half
+    a minute and names what was delivered without one.
 
     Exit code 1 when one that was to be replayed is still open.
 
@@ -177,7 +178,8 @@ def _replay(settings: Settings, chosen: Sequence[Case], rate: float | None) -> i
 
 def _report(books: Replay, reader: LetterReader, why: str | None) -> int:
     resolved = books.delivered + books.skipped.total()
-    left = books.chosen_count - books.done - reader.unreadable
+    unmarked = books.unmarked()
+    left = books.chosen_count - books.done - reader.unreadable - len(unmarked)
     print(
         f"replayed {books.done:,} of {books.chosen_count:,}: {books.delivered:,} delivered"
         f", {books.skipped.total():,} skipped{_reasons(books.skipped)}"
@@ -189,6 +191,13 @@ def _report(books: Replay, reader: LetterReader, why: str | None) -> int:
         )
     if left:
         print(f"{left:,} left as they were: {why or 'their letters were deleted meanwhile'}")
+    if unmarked:
+        print(
+            f"{len(unmarked):,} were delivered but not marked, so the next replay sends them again: "
+            f"{why or 'it was cut off'}"
+        )
+        for record in unmarked:
+            print(f"not marked: {record}")
     return 0 if resolved == books.chosen_count else FAILED
 
 

@@ -15,8 +15,10 @@ from pathlib import Path
 import msgspec
 import pytest
 import yaml
+from confluent_kafka import KafkaError
 
 from connector.faults import Faults
+from connector.kafka.embedded import Api
 from connector.model.coordinate import Coordinate
 from tests.broker.launcher.brokers import Broker, MockBroker
 from tests.broker.shop import PATIENCE_S, SMALL, Event, Shop, Unique, click, impression
@@ -280,6 +282,29 @@ def test_a_flood_ends_the_replay_and_leaves_the_rest(
         assert ended.out.startswith("replayed 49 of 200: 0 delivered, 0 skipped, 49 failed again")
         assert "151 left as they were: halted: dead_letter_flood" in ended.out
         assert len(shop.open()) == 200
+
+
+def test_markers_that_kafka_refuses_end_the_replay(
+    mock_broker: MockBroker, unique: Unique, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The live connector waits; here is a person, who is told what was sent and is not marked."""
+    monkeypatch.setattr("connector.replay.WRITES_PATIENCE_S", 1.5)
+    shop = aside(mock_broker, unique, tmp_path)
+    with shop.vendor:
+        shop.write_letters(*(click(n) for n in range(3)))
+        mock_broker.kafka.fail_requests(Api.PRODUCE, [KafkaError.TOPIC_AUTHORIZATION_FAILED] * 200)
+        ended = shop.run("dlq", "replay", "--other-settings", limits={"shutdown_timeout_s": 2})
+        mock_broker.kafka.pass_requests(Api.PRODUCE)
+        assert ended.code == 1
+        assert len(shop.accepted()) == 3
+        first, why, *records = ended.out.splitlines()
+        assert first == "replayed 0 of 3: 0 delivered, 0 skipped, 0 failed again"
+        assert why.startswith(
+            "3 were delivered but not marked, so the next replay sends them again: Kafka takes"
+        )
+        assert "uthorization failed" in why
+        assert records == [f"not marked: {shop.topic}:0:{n}" for n in range(3)]
+        assert shop.markers() == []
 
 
 def test_a_wrong_key_ends_the_replay(mock_broker: Broker, unique: Unique, tmp_path: Path) -> None:
