@@ -150,7 +150,7 @@ class Status:
         if not self._pipeline.in_group:
             return "the group takes us in, which waits for the session of a member that was killed to end"
         if sender.breaker != "closed":
-            return f"the destination is down ({sender.last_failure}); it is probed again and again"
+            return f"the destination is down ({sender.last_failure}); {words.next_probe(sender.probe_s)}"
         if sender.gate_s > 0:
             return f"the destination asked for a pause of {sender.gate_s:.1f} s more"
         if sender.retrying:

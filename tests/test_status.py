@@ -173,6 +173,24 @@ def test_state_goes_from_starting_to_stopping() -> None:
     tell(story, lambda ids: refused(ids) if keys else ok(ids))
 
 
+def test_an_open_breaker_says_when_the_next_probe_is_due() -> None:
+    """Nobody need guess whether it will go on by itself, or when."""
+
+    async def story(rig: Rig, status: Status) -> None:
+        lease = rig.assign()
+        rig.poll(lease, *(in_json(number) for number in range(60)))
+        await soon(lambda: seen(status)["breaker"] == "open")
+        due = seen(status)["sender"]["probe_s"]
+        assert due > 0
+        told = f"; next probe in {max(1, round(due))} s"
+        assert seen(status)["waits_on"].endswith(told)
+        assert f"{told}." in seen(status)["waits"][0]
+        await asyncio.sleep(due / 2)
+        assert seen(status)["sender"]["probe_s"] == pytest.approx(due / 2)
+
+    tell(story, down)
+
+
 def test_breaker_and_halt_are_told_by_their_words() -> None:
     """closed, open, half_open: as the metric's documentation and the alerts have them."""
     answers = {"is": down}

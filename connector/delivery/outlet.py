@@ -54,7 +54,7 @@ class Report(Protocol):
 
     def gate_closed(self, wait_s: float) -> None: ...
 
-    def breaker_changed(self, state: BreakerState, detail: str) -> None: ...
+    def breaker_changed(self, state: BreakerState, detail: str, probe_s: float | None) -> None: ...
 
 
 SenderState = Literal["sending", "gated", "capped", "breaker_open", "halted"]
@@ -73,5 +73,7 @@ class SenderStatus(msgspec.Struct, frozen=True):
     retrying: int
     in_lanes: int
     gate_s: float
+    probe_s: float | None
+    """Of an open breaker: until the next probe; 0 when it wants only for a batch."""
     last_failure: str
     """Which failure came last, in words without an address or a key; empty when there was none."""

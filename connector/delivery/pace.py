@@ -64,6 +64,10 @@ class Pace:
         """Until when those go first that were not throttled."""
         return self._gate.others_first_until
 
+    def probe_s(self, now: float) -> float | None:
+        """How long until an open breaker lets its probe leave; None while it is not open."""
+        return max(0.0, self.until - now) if self._breaker.state == "open" else None
+
     def leaves(self, now: float) -> None:
         """A request leaves now."""
         self._cap.take(now)

@@ -167,6 +167,7 @@ class Sender:
             retrying=self._outbox.retrying,
             in_lanes=self._outbox.in_lanes,
             gate_s=max(0.0, self._pace.gate_until - now),
+            probe_s=self._pace.probe_s(now),
             last_failure=self._last_failure,
         )
 
@@ -220,7 +221,7 @@ class Sender:
         self._pace.leaves(now)
         if probing:
             self._pace.probing()
-            self._telemetry.breaker_changed("half_open", "")
+            self._telemetry.breaker_changed("half_open", "", None)
         self._in_hand.add(batch)
         self._telemetry.requests_in_flight(len(self._in_hand))
         self._spawn(self._attempt(batch, probing))
@@ -457,7 +458,8 @@ class Sender:
 
     def _tell_breaker(self) -> None:
         state = self._pace.breaker
-        self._telemetry.breaker_changed(state, self._last_failure if state == "open" else "")
+        detail = self._last_failure if state == "open" else ""
+        self._telemetry.breaker_changed(state, detail, self._pace.probe_s(self._time()))
 
     def _remember(self, failure: Response) -> None:
         """What the vendor said, or how it was silent: the wire knows words for that."""

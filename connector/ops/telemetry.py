@@ -179,8 +179,10 @@ class Telemetry:
         """Requests wait for `delivery.requests_per_second`; more replicas would not help now."""
         self._gated_until = max(self._gated_until, self._clock() + wait_s)
 
-    def breaker_changed(self, state: Literal["closed", "half_open", "open"], detail: str = "") -> None:
-        """The breaker moved."""
+    def breaker_changed(
+        self, state: Literal["closed", "half_open", "open"], detail: str = "", probe_s: float | None = None
+    ) -> None:
+        """The breaker moved. `probe_s`: from now to the next probe."""
         if state == self.breaker:
             return
         self.breaker = state
@@ -190,6 +192,7 @@ class Telemetry:
                 "warning",
                 "breaker_opened",
                 detail=detail,
+                next_probe_in_s=round(probe_s, 1) if probe_s is not None else None,
                 consequence="nothing is sent until the destination answers a probe; nothing is lost",
             )
         elif state == "half_open":

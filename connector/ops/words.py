@@ -62,6 +62,13 @@ def partitions(count: int) -> str:
     return "One partition" if count == 1 else f"{count} partitions"
 
 
+def next_probe(probe_s: float | None) -> str:
+    """When a destination that is down is asked again. None: just now."""
+    if probe_s is None:
+        return "a probe is under way"
+    return f"next probe in {max(1, round(probe_s))} s" if probe_s > 0 else "the next batch is its probe"
+
+
 def batches_wait(count: int) -> str:
     """So many do, in words."""
     return "one batch waits" if count == 1 else f"{count:,} batches wait"

@@ -75,6 +75,7 @@ class Told:
         self.gates: list[float] = []
         self.breaker: list[BreakerState] = []
         self.breaker_words: list[str] = []
+        self.probes_s: list[float | None] = []
         self.limits: list[int] = []
         self.in_flight = 0
 
@@ -97,8 +98,9 @@ class Told:
     def gate_closed(self, wait_s: float) -> None:
         self.gates.append(wait_s)
 
-    def breaker_changed(self, state: BreakerState, detail: str) -> None:
+    def breaker_changed(self, state: BreakerState, detail: str, probe_s: float | None) -> None:
         self.breaker.append(state)
+        self.probes_s.append(probe_s)
         self.breaker_words.append(detail)
 
 

@@ -75,6 +75,7 @@ def test_what_failed_last_is_told_also_where_the_vendor_did_answer() -> None:
         await soon(lambda: rig.told.breaker[-1:] == ["open"])
         assert rig.sender.snapshot().last_failure == "HTTP 503"
         assert rig.told.breaker_words == ["HTTP 503"]
+        assert rig.told.probes_s == [rig.sender.snapshot().probe_s]
         rig.wire.answer = lambda ids: Response(None, silence="timeout")
         rig.wire.last_failure = "timeout: no answer in time"
         await soon(lambda: rig.told.breaker_words[-1].startswith("timeout"), within_s=600)

@@ -278,10 +278,11 @@ def test_the_breaker_is_a_number_and_a_sentence(telemetry: Telemetry, lines: lis
     states: list[tuple[Literal["closed", "half_open", "open"], int]]
     states = [("open", 2), ("open", 2), ("half_open", 1), ("closed", 0), ("closed", 0)]
     for state, number in states:
-        telemetry.breaker_changed(state, "connection: refused")
+        telemetry.breaker_changed(state, "connection: refused", 12.34 if state == "open" else None)
         assert value(telemetry, "breaker_state") == number
     assert said(lines) == ["breaker_opened", "breaker_half_opened", "breaker_closed"]
     assert "nothing is lost" in lines[0]["consequence"]
+    assert lines[0]["next_probe_in_s"] == 12.3
 
 
 def test_halted_shows_each_reason_that_holds_now(telemetry: Telemetry, lines: list[EventDict]) -> None:

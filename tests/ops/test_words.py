@@ -14,6 +14,14 @@ def test_every_halt_has_its_sentence() -> None:
     assert "409" in words.halt("http_409")
 
 
+def test_the_next_probe() -> None:
+    """None is one that is under way."""
+    assert words.next_probe(12.4) == "next probe in 12 s"
+    assert words.next_probe(0.2) == "next probe in 1 s"
+    assert words.next_probe(0.0) == "the next batch is its probe"
+    assert words.next_probe(None) == "a probe is under way"
+
+
 @pytest.mark.parametrize(
     ("state", "halt_reason", "waits", "lag", "in_flight", "said"),
     [
