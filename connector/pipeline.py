@@ -490,6 +490,10 @@ class Pipeline:
         """Nothing below these offsets will come any more, and everything there was taken."""
         self._assignment.moved(offsets)
 
+    def jumped(self, lease: Lease, lost: int, offset: int) -> None:
+        """Kafka has lost records that nobody had read, and the operator wishes to go on behind them."""
+        self._telemetry.offset_lost_jumped(lease.topic, lease.partition, lost, offset)
+
     def superseded(self, lease: Lease, offset: int) -> None:
         """The partition's topic was created anew: from now on that is what we commit, and once all that we
         have of the old one is settled, `_renew` asks for the new one."""

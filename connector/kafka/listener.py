@@ -34,6 +34,9 @@ class Listener(Protocol):
     def moved(self, lease: Lease, offset: int) -> None:
         """Nothing below this offset will come any more: the partition begins, or goes on, there."""
 
+    def jumped(self, lease: Lease, lost: int, offset: int) -> None:
+        """Kafka no longer has `lost`, and as the operator wishes the partition goes on at `offset`."""
+
     def superseded(self, lease: Lease, offset: int) -> None:
         """The topic was created anew and goes on at this offset. Nothing comes from the partition, or can be
         read again, until all that is open is finished: then `Feed.renew` gives a new lease."""

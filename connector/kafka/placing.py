@@ -55,6 +55,8 @@ class Placing:
             elif lost is not None and offset < lost:
                 self._supersede(lease, offset)
             else:
+                if lost is not None and offset > lost:
+                    self._bridge.tell(self._listener.jumped, lease, lost, offset)
                 self._restart(lease, offset)
         now = time.monotonic()
         self._look_at = now + REST * (now - began)

@@ -262,6 +262,18 @@ class Telemetry:
         self._show_halts()
         self._say("error", "partition_halted", topic=topic, partition=partition, reason=reason, detail=detail)
 
+    def offset_lost_jumped(self, topic: str, partition: int, lost: int, offset: int) -> None:
+        """One partition goes on at `offset`, as Kafka no longer has what was to be read from `lost` on."""
+        self._say(
+            "warning",
+            "offset_lost_jumped",
+            topic=topic,
+            partition=partition,
+            from_offset=lost,
+            to_offset=offset,
+            records_lost_at_most=offset - lost,  # some offsets are a transaction's marks, or were compacted
+        )
+
     def topic_created_anew(self, topic: str, partition: int, offset: int, left: int) -> None:
         """One partition goes on at `offset` of the new topic, once the `left` records of the old one are
         settled."""

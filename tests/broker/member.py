@@ -71,6 +71,7 @@ class Member:
         self.passes: list[dict[Lease, int]] = []
         self.lost: list[tuple[Lease, str]] = []
         self.superseding: list[tuple[Lease, int]] = []
+        self.jumps: list[tuple[int, int]] = []
         self.slices = 0
         self.joined = False
         self.stays: list[bool] = []
@@ -238,6 +239,10 @@ class Member:
     def passed(self, offsets: Mapping[Lease, int]) -> None:
         self.passes.append(dict(offsets))
         self.assignment.moved(offsets)
+        self._happened.set()
+
+    def jumped(self, lease: Lease, lost: int, offset: int) -> None:
+        self.jumps.append((lost, offset))
         self._happened.set()
 
     def superseded(self, lease: Lease, offset: int) -> None:

@@ -77,6 +77,9 @@ class Loop:
     def passed(self, offsets: Mapping[Lease, int]) -> None:
         raise AssertionError("of a range, the end that was asked for counts")
 
+    def jumped(self, lease: Lease, lost: int, offset: int) -> None:
+        raise AssertionError("what is lost ends the run")
+
     def superseded(self, lease: Lease, offset: int) -> None:
         raise AssertionError("what is lost ends the run")
 

@@ -69,6 +69,7 @@ async def test_it_goes_on_where_the_operator_says(
     ) as member:
         await member.until(lambda: member.moves, "the move")
         assert [offset for _, offset in member.moves] == [start]
+        assert [to for _, to in member.jumps] == [start]
         await member.commit()
         assert committed(broker, group, topic) == start
         produce(broker, topic, 10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import cast
 
@@ -54,18 +55,25 @@ class House:
         self.leases.hold(dict.fromkeys(self.three))
         self.leases.unplaced.update(dict.fromkeys(self.three))
         self.kafka = Kafka(self.leases)
+        self.loop = Loop()
         self.placing = Placing(
             self.leases,
             cast("Start", self.kafka),
             cast("Fetching", self.kafka),
             cast("Handover", None),
             Bridge(),
-            cast("Listener", Deaf()),
+            cast("Listener", self.loop),
         )
 
 
-class Deaf:
-    """A loop that hears and does nothing."""
+class Loop:
+    """Hears, and remembers what was passed over."""
+
+    def __init__(self) -> None:
+        self.jumps: list[tuple[Lease, int, int]] = []
+
+    def jumped(self, lease: Lease, lost: int, offset: int) -> None:
+        self.jumps.append((lease, lost, offset))
 
     def moved(self, lease: Lease, offset: int) -> None:
         pass
@@ -118,3 +126,14 @@ async def test_a_smaller_offset_than_the_lost_one_is_another_topic() -> None:
     assert house.leases.superseded == {anew: 0}
     assert house.kafka.restarted == [gap, fresh]
     assert not house.leases.unplaced
+
+
+async def test_a_jump_over_what_is_lost_is_told() -> None:
+    """From where to where. A start is no jump, nor is an offset that Kafka has after all."""
+    house = House()
+    gap, there, fresh = house.three
+    house.leases.unplaced.update({gap: 50, there: 50})
+    house.kafka.starts = {gap: 90, there: 50, fresh: 7}
+    house.placing.look()
+    await asyncio.sleep(0)
+    assert house.loop.jumps == [(gap, 50, 90)]

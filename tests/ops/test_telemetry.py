@@ -215,6 +215,7 @@ STORMS: dict[str, Callable[[Telemetry, int], None]] = {
     "request_done": lambda to, number: to.request_done("delivered", "204", 0.1, 1, 100),
     "requests_in_flight": lambda to, number: to.requests_in_flight(number),
     "retry_scheduled": lambda to, number: to.retry_scheduled("timeout", number),
+    "offset_lost_jumped": lambda to, number: to.offset_lost_jumped("orders", 1, number, number + 5),
     "topic_created_anew": lambda to, number: to.topic_created_anew("orders", 1, 0, number),
     "schema_fetched": lambda to, number: to.schema_fetched(("ok", "failed", "not_found")[number % 3], number),
 }
@@ -271,6 +272,15 @@ def test_a_retention_that_is_not_known_has_no_series(telemetry: Telemetry) -> No
     assert telemetry.metrics.values("topic_retention_seconds") == {("orders",): 60}
     telemetry.topic_retention("orders", None)
     assert telemetry.metrics.values("topic_retention_seconds") == {}
+
+
+def test_a_jump_over_lost_records_is_told(telemetry: Telemetry, lines: list[EventDict]) -> None:
+    """Where, from where to where, and how many they may be."""
+    telemetry.offset_lost_jumped("orders", 3, 50, 90)
+    (line,) = lines
+    assert (line["event"], line["log_level"]) == ("offset_lost_jumped", "warning")
+    assert (line["topic"], line["partition"], line["from_offset"], line["to_offset"]) == ("orders", 3, 50, 90)
+    assert line["records_lost_at_most"] == 40
 
 
 def test_the_breaker_is_a_number_and_a_sentence(telemetry: Telemetry, lines: list[EventDict]) -> None:
