@@ -17,7 +17,7 @@ from connector.cli.letter_choice import (
     Since,
     Topics,
     Until,
-    case_at,
+    cases_at,
     choice_of,
     coordinate_of,
     look_at,
@@ -32,6 +32,8 @@ from connector.model.coordinate import Coordinate
 from connector.settings import fingerprint
 
 app = command()
+
+HAD_IT_IN_TURN = "that had this place in turn, as the topic was created anew"
 
 Resolved = Annotated[bool, typer.Option("--resolved", help="Those that are resolved, instead of the open.")]
 Everything = Annotated[bool, typer.Option("--all", help="The open and the resolved.")]
@@ -100,7 +102,8 @@ def show(
 ) -> None:
     """Show one dead letter in full: why, what the vendor said, and how it stands.
 
-    The place of the letter itself, in the dead-letter topic, does as well. `connector explain` decodes the
+    Where a topic was created anew, several records may have had one place in turn: each is shown. The place
+    of the letter itself, in the dead-letter topic, does as well and means one. `connector explain` decodes the
     record and tells what would become of it now.
 
     \b
@@ -111,15 +114,21 @@ def show(
     settings = read_settings(config)
     topic = settings.dead_letter_topic
     with told(), look_at(settings) as cluster:
-        case = case_at(read_cases(cluster, settings), wanted, settings)
-        stored = cluster.record(Coordinate(topic, *case.spot)) if case is not None else None
-    letter = parse(stored.headers) if stored is not None else None
-    if case is None or stored is None or letter is None:
+        found = [
+            (case, stored, letter)
+            for case in cases_at(read_cases(cluster, settings), wanted, settings)
+            if (stored := cluster.record(Coordinate(topic, *case.spot))) is not None
+            and (letter := parse(stored.headers)) is not None
+        ]
+    if not found:
         fail(f"{topic} has no letter of {wanted}")
     with output():
-        if as_json:
-            print(letter_views.full_json(case, stored, letter, payload))
-        else:
+        for number, (case, stored, letter) in enumerate(found, 1):
+            if as_json:
+                print(letter_views.full_json(case, stored, letter, payload))
+                continue
+            if len(found) > 1:
+                print(f"{'' if number == 1 else chr(10)}{number} of {len(found)} records {HAD_IT_IN_TURN}")
             for line in letter_views.in_full(case, stored, letter, topic, fingerprint(settings), payload):
                 print(line)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -11,10 +12,10 @@ import typer
 
 from connector.cli.common import ConfigFile, command, read_settings
 from connector.cli.explain_views import Story, as_json, as_text
-from connector.cli.letter_choice import AsJson, case_at, coordinate_of, is_ours, read_cases
+from connector.cli.letter_choice import AsJson, cases_at, coordinate_of, is_ours, read_cases
 from connector.cli.lines import output
 from connector.cli.looking import ANSWER_S, fail, told
-from connector.kafka.cases import Case
+from connector.kafka.cases import Case, value_hash
 from connector.kafka.dead_letter import parse
 from connector.kafka.inspect import Cluster, Stored
 from connector.kafka.standing import standing
@@ -26,6 +27,8 @@ from connector.settings import Settings
 from connector.settings.checks import covers
 
 app = command()
+
+NO_VALUE = "its dead letter was written without the value, as too large"
 
 
 @app.command()
@@ -64,20 +67,28 @@ def _find(settings: Settings, wanted: Coordinate) -> tuple[Record, Case | None, 
     """The record, its dead letters, the group's offset and where it was read; in words why there is none."""
     with Cluster(settings.source.librdkafka(), settings.source.group_id, ANSWER_S) as cluster:
         topics = cluster.topics()
-        case = _case_of(cluster, settings, wanted) if settings.dead_letter_topic in topics else None
-        if case is not None:
-            wanted = case.record
+        cases = _cases_of(cluster, settings, wanted) if settings.dead_letter_topic in topics else []
+        by_letter = bool(cases) and cases[0].record != wanted
+        if cases:
+            wanted = cases[0].record
         elif not any(covers(each, wanted.topic) for each in settings.source.topics):
             return f"{wanted.topic} is none of source.topics, and there is no dead letter of {wanted}"
         stored, committed, where = None, None, "the source topic"
         if wanted.partition < topics.get(wanted.topic, 0):
             stored = cluster.record(wanted)
             committed = cluster.committed([(wanted.topic, wanted.partition + 1)])[wanted.partition]
-        if stored is None and case is not None:
-            stored, where = (
-                _from_letter(cluster, settings, case),
-                "the dead letter; the source has it no more",
-            )
+        case = _of_these(cases, stored)
+        if case is None and cases and (by_letter or stored is None):
+            case = max(
+                cases, key=lambda each: each.marker is None
+            )  # the last to fail, of those that are open
+            kept = _from_letter(cluster, settings, case)
+            if kept is None and stored is not None:
+                return f"{wanted} is another record by now; {NO_VALUE}"
+            gone = "it no more" if stored is None else "another record there by now"
+            stored, where = kept, f"the dead letter; the source has {gone}"
+        elif len(cases) > (case is not None):
+            where = f"{where}; other records had this place before it: see connector dlq show {wanted}"
         if stored is None:
             return _why_not(cluster, topics.get(wanted.topic, 0), wanted, case)
     lease = Lease(wanted.topic, wanted.partition, 0)
@@ -86,11 +97,20 @@ def _find(settings: Settings, wanted: Coordinate) -> tuple[Record, Case | None, 
     return record, case, committed, where
 
 
-def _case_of(cluster: Cluster, settings: Settings, wanted: Coordinate) -> Case | None:
-    """The dead letters of this record, or those that this letter belongs to. What another connector could not
-    deliver says nothing about this one."""
-    case = case_at(read_cases(cluster, settings), wanted, settings)
-    return case if case is not None and (is_ours(case, settings) or case.record != wanted) else None
+def _cases_of(cluster: Cluster, settings: Settings, wanted: Coordinate) -> list[Case]:
+    """The dead letters of the records that had this place, or those that this letter belongs to. What another
+    connector could not deliver says nothing about this one."""
+    found = cases_at(read_cases(cluster, settings), wanted, settings)
+    return [case for case in found if is_ours(case, settings) or case.record != wanted]
+
+
+def _of_these(cases: Sequence[Case], stored: Stored | None) -> Case | None:
+    """The case of the record that Kafka has at this place now; where the topic was created anew, others had
+    it."""
+    if stored is None:
+        return None
+    now = value_hash(stored.value)
+    return next((case for case in cases if case.value_hash == now), None)
 
 
 def _from_letter(cluster: Cluster, settings: Settings, case: Case) -> Stored | None:
@@ -106,7 +126,7 @@ def _why_not(cluster: Cluster, partitions: int, wanted: Coordinate, case: Case |
     if wanted.partition >= partitions:
         return f"{wanted.topic} has {partitions} partitions, and none with the number {wanted.partition}"
     first, end = cluster.edges(wanted.topic, wanted.partition)
-    letter = "; its dead letter was written without the value, as too large" if case is not None else ""
+    letter = f"; {NO_VALUE}" if case is not None else ""
     if first <= wanted.offset < end:
         return f"{wanted} is no record: it was compacted away, or marks the end of a transaction{letter}"
     return f"Kafka has no record {wanted}: it has the offsets {first} up to {end}{letter}"

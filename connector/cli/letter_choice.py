@@ -86,17 +86,13 @@ def read_cases(cluster: Cluster, settings: Settings) -> Cases:
     return cases
 
 
-def case_at(cases: Cases, wanted: Coordinate, settings: Settings) -> Case | None:
-    """The case of this record, or the one that this letter belongs to; this connector's before another's, and
-    of two records that had this place in turn the one that is open, or else failed last."""
+def cases_at(cases: Cases, wanted: Coordinate, settings: Settings) -> list[Case]:
+    """The case of this record, or the one that this letter belongs to. Several where records had this place
+    in turn, the last to fail at the end; another connector's only where this one has none."""
     in_topic = wanted.topic == settings.dead_letter_topic
     spot = Spot(wanted.partition, wanted.offset) if in_topic else None
     found = [case for case in cases.all() if case.record == wanted or spot in case.spots]
-    return max(
-        found,
-        key=lambda case: (is_ours(case, settings), case.marker is None, case.letter.failed_at),
-        default=None,
-    )
+    return [case for case in found if is_ours(case, settings)] or found
 
 
 def is_ours(case: Case, settings: Settings) -> bool:

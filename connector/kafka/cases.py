@@ -38,6 +38,8 @@ class Case(msgspec.Struct, frozen=True):
     spots: tuple[Spot, ...]
     marker: Marker | None
     """The one that resolves it; None while it is open."""
+    value_hash: str = ""
+    """`value_hash` of the record's value: what tells it from another that had its place."""
 
     @property
     def state(self) -> State:
@@ -120,14 +122,15 @@ class Cases:
 
     def all(self) -> list[Case]:
         """Every case, the one that failed first before the others."""
-        cases = [self._case(record, letters) for (record, *_), letters in self._letters.items()]
+        cases = [self._case(key, letters) for key, letters in self._letters.items()]
         return sorted(cases, key=lambda case: (case.letter.failed_at, case.record))
 
-    def _case(self, record: Coordinate, letters: _Letters) -> Case:
+    def _case(self, key: Key, letters: _Letters) -> Case:
+        record, *_, found = key
         assert letters.newest is not None, "a case begins with a letter"
         resolving = {spot: self._resolving(record, spot, written) for spot, written in letters.written}
         marker = None if None in resolving.values() else resolving[letters.spot]
-        return Case(record, letters.newest, letters.spot, tuple(resolving), marker)
+        return Case(record, letters.newest, letters.spot, tuple(resolving), marker, found)
 
     def _resolving(self, record: Coordinate, spot: Spot, written_ms: int) -> Marker | None:
         """The marker that resolves this letter."""
@@ -137,11 +140,14 @@ class Cases:
         return None
 
 
+def value_hash(value: bytes | None) -> str:
+    """What stands for a record's value where two are compared."""
+    return hashlib.sha256(value or b"").hexdigest()
+
+
 def _hash(letter: DeadLetter, value: bytes | None) -> str:
     """Of the record's value, also where the letter was written without it."""
-    if letter.value_sha256 is not None:
-        return letter.value_sha256
-    return hashlib.sha256(value or b"").hexdigest()
+    return letter.value_sha256 if letter.value_sha256 is not None else value_hash(value)
 
 
 def _brief(letter: DeadLetter) -> DeadLetter:

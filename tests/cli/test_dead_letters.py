@@ -251,6 +251,33 @@ def test_show_speaks_json_too(config: str) -> None:
     assert shown["headers"] == [["trace", base64.b64encode(b"t-1").decode()]]
 
 
+def test_two_records_that_had_one_place_are_both_shown(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    """The topic was created anew: what became of the one says nothing of the other, which is open."""
+    kafka.create_topic("anew", 1)
+    place = Coordinate("orders", 1, 7)
+    marker = Marker(place, (Spot(0, 1),), "delivered", "", rfc3339(DAY_MS))
+    old = letter(place, "undecodable", failed_at_ms=1, value=b"old")
+    new = letter(place, failed_at_ms=2, value=b"new")
+    write(kafka.bootstrap, "anew", [old, new, marker.letter(0)])
+    config = file_of(tmp_path, kafka.bootstrap, "anew")
+    told = connector("dlq", "show", "-c", config, str(place), "--payload").out.split("\n\n")
+    assert [text.splitlines()[0] for text in told] == [
+        f"{number} of 2 records that had this place in turn, as the topic was created anew"
+        for number in (1, 2)
+    ]
+    for text, found in zip(
+        told, (("open", "undecodable", "old"), ("resolved", "invalid_price", "new")), strict=True
+    ):
+        assert [line for line in text.splitlines() if line.startswith("record ")] == [
+            f"record         {place}"
+        ]
+        for words in found:
+            assert words in text
+    both = connector("dlq", "show", "-c", config, str(place), "--json").out.splitlines()
+    assert [json.loads(line)["letters"] for line in both] == [["0:0"], ["0:1"]]
+    assert rows(connector("dlq", "show", "-c", config, "anew:0:0"))["state"] == "open"
+
+
 @pytest.mark.parametrize(
     ("where", "code", "says"),
     [

@@ -163,7 +163,8 @@ def test_a_resolved_letter_says_what_became_of_it(scene: Scene) -> None:
     scene.produce(CLICK)
     record = Coordinate("clickstream", 1, 0)
     marker = Marker(record, (Spot(0, 0),), "delivered", "", rfc3339(9)).letter(0)
-    write(scene.broker.bootstrap, LETTERS, [letter(record), marker])
+    value = msgspec.json.encode(CLICK)
+    write(scene.broker.bootstrap, LETTERS, [letter(record, value=value), marker])
     facts = scene.facts("clickstream:1:0")
     assert facts["stands"] == {
         "word": "resolved",
@@ -186,6 +187,34 @@ def test_a_record_that_is_not_there_is_told(scene: Scene, where: str, code: int,
     ended = scene.explain(where)
     assert ended.code == code
     assert says in ended.err
+
+
+def test_records_that_had_one_place_in_turn_are_not_mixed(scene: Scene) -> None:
+    """The topic was created anew. Its place tells what Kafka has there, with that one's letter if it has one;
+    a letter's own place tells the record that the letter is about."""
+    place = Coordinate("clickstream", 1, 0)
+    old, new = ({**CLICK, "event_id": f"00000000-0000-4000-8000-00000000000{n}"} for n in (2, 3))
+    scene.produce(CLICK)
+    values = [msgspec.json.encode(each) for each in (old, new)]
+    write(scene.broker.bootstrap, LETTERS, [letter(place, value=value) for value in values])
+    facts = scene.facts(str(place))
+    assert facts["event"]["event_id"] == CLICK["event_id"]
+    assert (facts["dead_letter"], facts["stands"]["word"]) == (None, "open")
+    assert facts["read_from"] == (
+        f"the source topic; other records had this place before it: see connector dlq show {place}"
+    )
+    for number, event in enumerate((old, new)):
+        facts = scene.facts(f"{LETTERS}:0:{number}")
+        assert facts["event"]["event_id"] == event["event_id"]
+        assert facts["dead_letter"]["letters"] == [f"0:{number}"]
+        assert facts["read_from"] == "the dead letter; the source has another record there by now"
+    write(scene.broker.bootstrap, LETTERS, [letter(place, value=msgspec.json.encode(CLICK))])
+    facts = scene.facts(str(place))
+    assert facts["dead_letter"]["letters"] == ["0:2"]
+    write(scene.broker.bootstrap, LETTERS, [letter(place, value=b"large", form=1)])
+    ended = scene.explain(f"{LETTERS}:0:3")
+    assert ended.code == 1
+    assert "is another record by now; its dead letter was written without the value" in ended.err
 
 
 def test_a_letter_without_its_value_is_told(scene: Scene) -> None:
