@@ -19,7 +19,7 @@ CONTENTS = {
         {f"/{kind.__module__.replace('.', '/')}/README" for kind in DESTINATIONS.values()}
     ),
     "Operate": [
-        *["helm", "image", "status-page", "dashboards", "runbooks", "dead-letters"],
+        *["helm", "image", "sizing", "security", "status-page", "dashboards", "runbooks", "dead-letters"],
     ],
     "Look up": [
         *["configuration", "cli", "events", "reasons", "metrics", "benchmarks"],
