@@ -58,7 +58,7 @@ docs: $(DEPLOY) helm-update ## the pages made from the code, made anew, and all 
 	$(BIN)/python -m tests.events_page
 	$(BIN)/python -m tests.cli_page
 	$(BIN)/connector config reference > docs/configuration.md
-	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs . build/docs
+	$(BIN)/sphinx-build --fresh-env --quiet --fail-on-warning --keep-going -c docs . build/docs
 	@echo "open build/docs/docs/index.html"
 
 bench: $(READY) ## the connector beside the bare libraries, in one run (ARGS='--help')

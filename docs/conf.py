@@ -19,18 +19,8 @@ CONTENTS = {
         {f"/{kind.__module__.replace('.', '/')}/README" for kind in DESTINATIONS.values()}
     ),
     "Operate": [
-        *[
-            "migrating",
-            "helm",
-            "image",
-            "sizing",
-            "security",
-            "upgrading",
-            "status-page",
-            "dashboards",
-            "runbooks",
-            "dead-letters",
-        ],
+        *["migrating", "helm", "image", "sizing", "security", "upgrading"],
+        *["status-page", "dashboards", "runbooks", "dead-letters"],
     ],
     "Look up": [
         *["configuration", "cli", "events", "reasons", "metrics", "benchmarks"],
