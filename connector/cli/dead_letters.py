@@ -103,8 +103,8 @@ def show(
     """Show one dead letter in full: why, what the vendor said, and how it stands.
 
     Where a topic was created anew, several records may have had one place in turn: each is shown. The place
-    of the letter itself, in the dead-letter topic, does as well and means one. `connector explain` decodes the
-    record and tells what would become of it now.
+    of the letter itself, in the dead-letter topic, does as well and means one. `connector explain` decodes
+    the record and tells what would become of it now.
 
     \b
     Example:
