@@ -483,7 +483,7 @@ class Pipeline:
             self.fenced(leases, lost=True)
 
     def moved(self, lease: Lease, offset: int) -> None:
-        """Nothing below this offset will come any more."""
+        """The partition begins there."""
         self._assignment.moved({lease: offset})
 
     def passed(self, offsets: Mapping[Lease, int]) -> None:

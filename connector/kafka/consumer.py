@@ -180,7 +180,7 @@ class PollThread:
             self._obey()
         if now >= self._tidy_at:
             self._tidy_at = now + TIDY_EVERY_S
-            self._placing.look()
+            self._placing.look({record.lease for record in self._held})
             self._tell_passed()
             if ends := self._log_ends.look(self._leases, self._leases.quiet, now):
                 self._bridge.tell(self._listener.ends, ends)

@@ -26,7 +26,8 @@ class Leases:
     person acts. `superseded`: those whose topic was created anew, and where that begins; they stand until
     the loop has finished them. `paused`: those that the loop wants nothing from; `choked`: it wants nothing
     at all. `committing`: whose commit was last sent for a place; the answer names the place alone.
-    `reached`: where those that were read to their end go on, as far as the loop does not know it.
+    `reached`: where those go on that were read to their end, or to a gap, as far as the loop does not know
+    it.
     """
 
     def __init__(self) -> None:

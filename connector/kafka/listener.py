@@ -32,7 +32,7 @@ class Listener(Protocol):
         """Kafka's answer to a commit."""
 
     def moved(self, lease: Lease, offset: int) -> None:
-        """Nothing below this offset will come any more: the partition begins, or goes on, there."""
+        """Where the partition begins. Told before its first record: one below is not taken any more."""
 
     def jumped(self, lease: Lease, lost: int, offset: int) -> None:
         """Kafka no longer has `lost`, and as the operator wishes the partition goes on at `offset`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
 from connector.kafka.bridge import Bridge
 from connector.kafka.fetching import Fetching
@@ -39,8 +40,9 @@ class Placing:
         self._listener = listener
         self._look_at = 0.0
 
-    def look(self) -> None:
-        """Place what can be placed now. What is not answered comes last the next time."""
+    def look(self, held: Collection[Lease] = ()) -> None:
+        """Place what can be placed now. What is not answered comes last the next time. `held`: of these there
+        are records that the loop has not been told of; it must be before it may finish their lease."""
         began = time.monotonic()
         if not self._leases.unplaced or began < self._look_at:
             return
@@ -52,12 +54,12 @@ class Placing:
                 self._leases.unplaced[lease] = self._leases.unplaced.pop(lease)
                 if time.monotonic() - began >= ASK_S:
                     break
-            elif lost is not None and offset < lost:
+            elif lost is None:
+                self._begin(lease, offset)
+            elif offset >= lost:
+                self._jump(lease, lost, offset)
+            elif lease not in held:
                 self._supersede(lease, offset)
-            else:
-                if lost is not None and offset > lost:
-                    self._bridge.tell(self._listener.jumped, lease, lost, offset)
-                self._restart(lease, offset)
         now = time.monotonic()
         self._look_at = now + REST * (now - began)
 
@@ -70,7 +72,7 @@ class Placing:
         renewed = self._leases.grant(lease.topic, lease.partition)
         self._leases.hold({renewed: offset})
         self._bridge.tell(self._listener.assigned, [(renewed, offset)])
-        self._restart(renewed, offset)
+        self._begin(renewed, offset)
 
     def _halt(self) -> None:
         lost = {lease: offset for lease, offset in self._leases.unplaced.items() if offset is not None}
@@ -87,6 +89,15 @@ class Placing:
         self._fetching.flow()
         self._bridge.tell(self._listener.superseded, lease, offset)
 
-    def _restart(self, lease: Lease, offset: int) -> None:
+    def _begin(self, lease: Lease, offset: int) -> None:
+        """Nothing has come under this lease."""
         self._fetching.restart(lease, offset)
         self._bridge.tell(self._listener.moved, lease, offset)
+
+    def _jump(self, lease: Lease, lost: int, offset: int) -> None:
+        """What came from before the gap may still lie with the loop: only once that is taken may it be told
+        that nothing below `offset` comes any more."""
+        if offset > lost:
+            self._bridge.tell(self._listener.jumped, lease, lost, offset)
+        self._leases.reached[lease] = offset
+        self._fetching.restart(lease, offset)

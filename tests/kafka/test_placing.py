@@ -71,15 +71,17 @@ class Loop:
 
     def __init__(self) -> None:
         self.jumps: list[tuple[Lease, int, int]] = []
+        self.moves: list[Lease] = []
+        self.superseding: list[Lease] = []
 
     def jumped(self, lease: Lease, lost: int, offset: int) -> None:
         self.jumps.append((lease, lost, offset))
 
     def moved(self, lease: Lease, offset: int) -> None:
-        pass
+        self.moves.append(lease)
 
     def superseded(self, lease: Lease, offset: int) -> None:
-        pass
+        self.superseding.append(lease)
 
 
 async def test_one_that_is_not_told_of_holds_no_other_up() -> None:
@@ -137,3 +139,35 @@ async def test_a_jump_over_what_is_lost_is_told() -> None:
     house.placing.look()
     await asyncio.sleep(0)
     assert house.loop.jumps == [(gap, 50, 90)]
+
+
+async def test_a_jump_moves_nothing_before_what_was_read_is_taken() -> None:
+    """Records from before the gap may lie with the loop, untaken: told that nothing below comes any more, it
+    would take them for ones that come again, and they would be lost."""
+    house = House()
+    gap, _, fresh = house.three
+    house.leases.unplaced[gap] = 50
+    house.kafka.starts = {gap: 90, fresh: 7}
+    house.placing.look()
+    await asyncio.sleep(0)
+    assert house.loop.moves == [fresh]
+    assert house.leases.reached == {gap: 90}, "so it is told once all that was handed over is taken"
+
+
+async def test_what_is_held_back_is_handed_over_before_its_lease_is_superseded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once it is, the loop asks for the new lease as soon as it has finished what it was given; a record of
+    the old topic that comes later is one that nobody can read again."""
+    monkeypatch.setattr(placing, "REST", 0)
+    house = House()
+    anew, *_ = house.three
+    house.leases.unplaced[anew] = 50
+    house.kafka.starts = dict.fromkeys(house.three, 0)
+    house.placing.look(held={anew})
+    await asyncio.sleep(0)
+    assert house.loop.superseding == []
+    assert [*house.leases.unplaced] == [anew]
+    house.placing.look()
+    await asyncio.sleep(0)
+    assert house.loop.superseding == [anew]
