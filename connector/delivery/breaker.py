@@ -68,6 +68,11 @@ class Breaker:
         """The destination's own probe request leaves now, for us or because of a halt."""
         self._asked_at = now
 
+    @property
+    def asks_from(self) -> float:
+        """When the destination's own probe request may be sent again."""
+        return self._asked_at + self._policy.apart_s
+
     def failed(self, now: float, probe: bool = False) -> bool:
         """A request, or the probe, failed. True when the state changed."""
         if probe:
@@ -109,7 +114,7 @@ class Breaker:
     def _open(self, now: float) -> None:
         self.state = "open"
         wait_s = doubled_s(self._policy.first_s, self._policy.cap_s, self._probes_failed + 1)
-        begin = max(now + wait_s, self._asked_at + self._policy.apart_s)
+        begin = max(now + wait_s, self.asks_from)
         self.until = now + upward_s(begin - now, self._random)
 
     def _count(self, now: float, *, failed: bool) -> None:

@@ -80,6 +80,11 @@ class Pace:
         """The destination's own probe request leaves now: vendors say how often they like that."""
         self._breaker.asked(now)
 
+    @property
+    def asks_from(self) -> float:
+        """When it likes to be asked again."""
+        return self._breaker.asks_from
+
     def state(self, now: float) -> SenderState:
         """What holds the next request back, for people."""
         if self._breaker.state != "closed":

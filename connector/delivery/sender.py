@@ -25,7 +25,10 @@ from connector.model.verdict import Delivered, Halt, Partial, Reject, Retry, Spl
 from connector.vendors.contract import Destination, Limits, Request, Response
 
 HALT_PROBE_S = 30.0
-"""How often a halt is tried again: a rotated key works within half a minute, at the cost of two calls."""
+"""How often a halt is tried again, at the cost of two calls a minute."""
+
+SECRET_LOOK_S = 1.0
+"""How often the secret is looked at meanwhile: a rotated key is tried at once, and a look is one `stat`."""
 
 WAITING_MIN = 8
 WAITING_PER_REQUEST = 2
@@ -483,14 +486,13 @@ class Sender:
             self._spawn(self._recover())
 
     async def _recover(self) -> None:
-        """Halted: every 30 seconds read the secret again and see whether the vendor lets us in."""
+        """Halted: every 30 seconds, and when the secret changes, see whether the vendor lets us in."""
         try:
             let_in = False
             while not let_in:
-                await asyncio.sleep(HALT_PROBE_S)
+                await self._until_next_try()
                 if self._is_final():
                     return
-                self._transport.use_credentials(self._read_credentials())
                 let_in = await self._is_let_in()
             if self._is_final():  # somebody halted us for good while we asked
                 return
@@ -500,6 +502,13 @@ class Sender:
             self._pump()
         except Exception as error:
             self._break(error)
+
+    async def _until_next_try(self) -> None:
+        at = self._time() + HALT_PROBE_S
+        while (left_s := at - self._time()) > 0 and not self._is_final():
+            await asyncio.sleep(min(left_s, SECRET_LOOK_S))
+            if self._transport.use_credentials(self._read_credentials()):
+                at = min(at, max(self._time(), self._pace.asks_from))
 
     async def _is_let_in(self) -> bool:
         answer = await self._ask_vendor()

@@ -123,10 +123,13 @@ class Transport:
         """By the connection's protocol."""
         self._time = asyncio.get_running_loop().time
 
-    def use_credentials(self, headers: Mapping[str, str]) -> None:
-        """Send these from the next request on."""
+    def use_credentials(self, headers: Mapping[str, str]) -> bool:
+        """Send these from the next request on. Whether they are others than before."""
+        if headers == self._credentials:
+            return False
         self._credentials = dict(headers)
         self._lines.clear()
+        return True
 
     async def send(self, request: Request) -> Response:
         """The vendor's answer, or which kind of silence there was."""

@@ -8,7 +8,7 @@ from connector.model.outcome import HTTP_PREFIX
 
 HALTS = {
     "auth": "The destination refuses our credential. Put a valid key where destination.api_key_file points: "
-    "it is read again every 30 s, and sending resumes.",
+    "it is looked at every second, and sending resumes.",
     "not_found": "The destination does not know this address or account. Compare destination.url and "
     "destination.options with what the vendor gave you.",
     "wrong_method": "The destination does not take what we do at this address. Compare destination.url with "

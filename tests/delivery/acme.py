@@ -128,8 +128,10 @@ class Wire:
         finally:
             self.in_flight -= 1
 
-    def use_credentials(self, headers: Mapping[str, str]) -> None:
+    def use_credentials(self, headers: Mapping[str, str]) -> bool:
+        others = headers != self.credentials
         self.credentials = headers
+        return others
 
     async def close(self) -> None:
         self.closed = True

@@ -94,7 +94,8 @@ async def test_a_rotated_key_is_used_from_the_next_request_on() -> None:
     """Without a restart, and the old one is gone."""
     async with hostile_server() as server, transport(server.url) as wire:
         await wire.send(POST)
-        wire.use_credentials({"X-API-Key": "new"})
+        assert wire.use_credentials({"X-API-Key": "new"}), "others than before"
+        assert not wire.use_credentials({"X-API-Key": "new"})
         await wire.send(POST)
         assert server.seen[1].header("x-api-key") == "new"
         assert server.seen[1].header("authorization") is None
