@@ -75,6 +75,8 @@ class BoundedFeed:
         self._taken = 0
 
         self._reading = set(self._ranges)
+        self._behind: dict[Place, int] = {}
+        """Right behind the last record that was read of each place."""
         self._home: dict[Lease, Place] = {}
         self._paused: set[Lease] = set()
         self._choked = False
@@ -108,11 +110,14 @@ class BoundedFeed:
     def unfinished(self) -> list[Range]:
         """After a stop: what of each range is not settled, where the records are the topic's own."""
         reached = {(lease.topic, lease.partition): offset for lease, offset in self._frontiers.items()}
-        left = (
-            msgspec.structs.replace(each, start=reached.get(place, each.start))
-            for place, each in self._ranges.items()
-        )
-        return [each for each in left if each.start < each.end]
+        left = []
+        for place, each in self._ranges.items():
+            start = reached.get(place, each.start)
+            # Read to its end, a range is finished with its last record: behind it may be no record's offsets.
+            end = each.end if place in self._reading else self._behind.get(place, each.start)
+            if start < end:
+                left.append(msgspec.structs.replace(each, start=start))
+        return left
 
     def start(self) -> None:
         """Begin to read."""
@@ -230,6 +235,7 @@ class BoundedFeed:
             if offset + (error is None) >= end:
                 self._reading.discard(place)
             if error is None and offset < end:
+                self._behind[place] = offset + 1
                 record = self._reader.read(place[0], stored_of(message))
                 if record is not None:
                     self._lease(place, record)

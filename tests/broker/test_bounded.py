@@ -33,6 +33,8 @@ class Loop:
         self.ended: dict[Lease, int] = {}
         self.fences: list[Lease] = []
         self.failure: BaseException | None = None
+        self.frontiers: dict[Lease, int] = {}
+        """What is answered when the end is asked for."""
         self.feed: BoundedFeed
 
     def assigned(self, leases: Sequence[tuple[Lease, int | None]]) -> None:
@@ -56,7 +58,7 @@ class Loop:
             self.feed.taken()
 
     def revoked(self, leases: Sequence[Lease], drained: Future[Mapping[Lease, int]]) -> None:
-        drained.set_result({})
+        drained.set_result(self.frontiers)
 
     def fenced(self, leases: Sequence[Lease], lost: bool) -> None:
         assert not any(lease.live for lease in leases)
@@ -188,6 +190,28 @@ async def test_a_range_may_end_in_what_is_no_record(
     loop = start(real_broker, Range(topic, 0, 0, 2))
     await until(lambda: loop.feed.exhausted, "the end")
     assert loop.spots() == [(0, 0)]
+    loop.frontiers = {loop.got[0].lease: 1}
+    assert await loop.feed.stop(5)
+    assert loop.feed.unfinished() == [], "stopped by somebody else meanwhile, nothing is left of this one"
+
+
+async def test_what_was_read_and_is_not_settled_is_unfinished(
+    real_broker: Broker, unique: Unique, start: Start
+) -> None:
+    """Also where behind it only the mark of a transaction is left."""
+    topic = unique("orders")
+    real_broker.create_topic(topic, 2)
+    producer = Producer({"bootstrap.servers": real_broker.bootstrap, "transactional.id": unique("tx")})
+    producer.init_transactions(PATIENCE_S)
+    producer.begin_transaction()
+    for _ in range(3):
+        producer.produce(topic, b"x", partition=0)
+    producer.commit_transaction(PATIENCE_S)
+    loop = start(real_broker, Range(topic, 0, 0, 4), Range(topic, 1, 0, 0))
+    await until(lambda: loop.feed.exhausted, "the end")
+    loop.frontiers = {loop.got[0].lease: 2}
+    assert await loop.feed.stop(5)
+    assert loop.feed.unfinished() == [Range(topic, 0, 2, 4)]
 
 
 async def test_a_lease_that_is_paused_brings_nothing_and_holds_no_other_up(
