@@ -11,7 +11,11 @@ class Delivered(msgspec.Struct, frozen=True, gc=False):
 
 class Partial(msgspec.Struct, frozen=True):
     """Some items were refused for good (`rejected`: index in the batch → reason and the vendor's words),
-    some may be sent again (`retry`: indexes); all others were taken."""
+    some may be sent again (`retry`: indexes); all others were taken.
+
+    `retry` turns the order round where items of one key were in the batch: what is sent again comes after
+    what was taken. So it is not for a destination whose `ordering` is `key`.
+    """
 
     rejected: dict[int, tuple[str, str]]
     retry: frozenset[int] = frozenset()

@@ -165,7 +165,8 @@ class Destination(Protocol):
 
     def judge(self, items: Sequence[Item], response: Response, now_ms: int) -> Verdict:
         """What the answer means for these items. Every status and every silence has a verdict;
-        `Split` only for two items or more."""
+        `Split` only for two items or more. With `ordering` `key` never a `Partial` that wants some again:
+        they would come after newer ones of their key; `Retry` sends all again in their order."""
 
     def probe(self, url: str) -> Request | None:
         """A call without side effects that tells whether the endpoint works; none unless the vendor has one.
