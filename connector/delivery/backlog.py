@@ -10,21 +10,28 @@ from connector.delivery.splitter import Splitter
 
 NEVER = float("inf")
 
+NEXT_IN_A_ROW = 4
+"""How many that waited for a predecessor go before one that did not. Turn by turn, a Zipf of carts had 62 to
+75 % of the throughput without order, this way 95 %; with the former always first, 64 busy keys held all
+others up for minutes."""
+
 
 class Backlog:
     """Every batch that is not in flight.
 
-    First go those that were sent before (due retries, halves), then those that waited for a predecessor of
-    their key, then the other fresh ones, each in their order: what is old holds the commit point, and a busy
-    key that queued up behind everybody at each of its steps would be slow out of all proportion. Who was
-    throttled lets all others go first for a while: see `take`. Refused batches wait for their turn to be
-    halved. All of it is bounded from outside: nothing gets in here that does not count against the byte
-    budget of what is in flight.
+    First go those that were sent before (due retries, halves): what is old holds the commit point. Then a
+    few that waited for a predecessor of their key, another fresh one, and so on, each in their order: a busy
+    key that queued up behind everybody at each of its steps would be slow out of all proportion, and busy
+    keys that went before everybody would let no other through while they last. Who was throttled lets all
+    others go first for a while: see `take`. Refused batches wait for their turn to be halved. All of it is
+    bounded from outside: nothing gets in here that does not count against the byte budget of what is in
+    flight.
     """
 
     def __init__(self) -> None:
         self._fresh: deque[Batch] = deque()
         self._next: deque[Batch] = deque()
+        self._next_in_a_row = 0
         self._again: deque[Batch] = deque()
         self._throttled: deque[Batch] = deque()
         self._later: list[tuple[float, int, Batch, bool]] = []
@@ -39,7 +46,7 @@ class Backlog:
         self._fresh.append(batch)
 
     def add_next(self, batch: Batch) -> None:
-        """A new batch that has waited for its predecessor: before those that have not."""
+        """A new batch that has waited for its predecessor: a few go before one that has not."""
         self._next.append(batch)
 
     def put_back(self, batch: Batch) -> None:
@@ -89,11 +96,11 @@ class Backlog:
             return self._again.popleft()
         if self._throttled and (now >= others_first_until or not self.fresh):
             return self._throttled.popleft()
-        if self._next:
+        if self._next and (not self._fresh or self._next_in_a_row < NEXT_IN_A_ROW):
+            self._next_in_a_row += 1
             return self._next.popleft()
-        if self._fresh:
-            return self._fresh.popleft()
-        return None
+        self._next_in_a_row = 0
+        return self._fresh.popleft() if self._fresh else None
 
     def take_for_probe(self, now: float, failed_last: Batch | None) -> Batch | None:
         """A batch to find out with whether the vendor is back: any but the one that failed last, if there is

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from connector.delivery.backlog import Backlog
+from connector.delivery.backlog import NEXT_IN_A_ROW, Backlog
 from connector.delivery.batch import Batch
 from connector.delivery.splitter import TREES_MAX
 from tests.delivery.acme import item
@@ -30,19 +30,34 @@ def test_due_retries_go_before_fresh_batches_and_not_before_they_are_due() -> No
     assert backlog.take(10.0) is None
 
 
-def test_who_waited_for_a_predecessor_goes_before_those_who_did_not() -> None:
+def test_some_that_waited_for_a_predecessor_go_before_one_that_did_not() -> None:
     """Each in their order; what was sent before goes first all the same, and who was throttled still last."""
     backlog = Backlog()
-    first, second, fresh, old, throttled = map(batch, ("first", "second", "fresh", "old", "throttled"))
+    old, fresh, fresher, throttled = map(batch, ("old", "fresh", "fresher", "throttled"))
+    waited = [batch(f"waited-{number}") for number in range(NEXT_IN_A_ROW + 1)]
     backlog.add_fresh(fresh)
-    backlog.add_next(first)
-    backlog.add_next(second)
+    backlog.add_fresh(fresher)
+    for one in waited:
+        backlog.add_next(one)
     backlog.add_retry(throttled, due=1.0, throttled=True)
     backlog.add_retry(old, due=1.0)
-    assert backlog.fresh == 3
-    taken = [backlog.take(1.0, 10.0) for _ in range(5)]
-    assert taken == [old, first, second, fresh, throttled]
+    assert backlog.fresh == len(waited) + 2
+    expected = [old, *waited[:-1], fresh, waited[-1], fresher, throttled]
+    assert [backlog.take(1.0, 10.0) for _ in expected] == expected
     assert not backlog.ready
+
+
+def test_busy_keys_that_never_run_dry_hold_nobody_up_for_long() -> None:
+    """A few keys with a long queue each would otherwise go before every other for as long as they last."""
+    backlog = Backlog()
+    others = [batch(f"other-{number}") for number in range(5)]
+    for other in others:
+        backlog.add_fresh(other)
+    taken = []
+    for step in range(5 * (NEXT_IN_A_ROW + 1)):
+        backlog.add_next(batch(f"busy-{step}"))
+        taken.append(backlog.take(0.0))
+    assert [one for one in taken if one in others] == others
 
 
 def test_who_was_throttled_lets_others_go_first_until_it_is_time() -> None:
