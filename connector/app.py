@@ -142,7 +142,7 @@ class App:
             frontiers=self._status,
             poll_heartbeat=lambda: self._poll.heartbeat,
             poll_ident=lambda: self._poll.ident,
-            on_hung=self._pipeline.poll_failed,
+            on_hung=self._poll_hung,
             max_poll_interval_s=max_poll_interval_ms(properties) / 1000,
         )
         self._status.watchdog = self._watchdog
@@ -241,6 +241,11 @@ class App:
         for task in ends:
             if task.done():
                 task.result()
+
+    def _poll_hung(self, error: BaseException) -> None:
+        """Kafka gives our partitions to others, whom nothing of them that we still send would help."""
+        self._pipeline.let_go()
+        self._pipeline.poll_failed(error)
 
     async def finish(self) -> str | None:
         """Of a side run: wait until everything is read and settled. In words why that will never be, or None

@@ -144,6 +144,7 @@ async def test_a_poll_thread_that_hangs_ends_the_process_with_its_stack_in_the_l
                 await asyncio.wait_for(stage.app.wait(), 20)
             status, body = await stage.get("/readyz")
             assert (status, json.loads(body)["in_group"]) == (503, False)
+            assert not stage.app.status()["partitions"], "or we would go on sending what others have now"
     (line,) = [line for line in lines if line["event"] == "poll_thread_hung"]
     assert "kafka/consumer.py" in line["stack"]
 
