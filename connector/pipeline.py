@@ -445,7 +445,8 @@ class Pipeline:
 
     def waits_for(self, lease: Lease) -> Literal["schema", "dead letter"] | None:
         """What outside the vendor keeps the first open record of a partition from being settled."""
-        if lease in self._parked and not self._moving(lease):
+        parked = self._parked.get(lease)
+        if parked and len(parked) == self._assignment[lease].open_count:
             return "schema"
         return "dead letter" if self._writing[lease] else None
 

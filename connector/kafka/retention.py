@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import TimeoutError as NoAnswer
+from contextlib import suppress
 from typing import Protocol
 
 from confluent_kafka import KafkaException
@@ -94,20 +95,26 @@ def ask(
     except KafkaException:
         return {}
     resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
-    answers = client.describe_configs(resources, request_timeout=timeout_s)
+    try:
+        answers = client.describe_configs(resources, request_timeout=timeout_s)
+    except KafkaException:
+        return {}
     found = {}
     for resource, answer in answers.items():
         try:
             entries = answer.result(max(0.0, until - time.monotonic()))
         except (KafkaException, NoAnswer):
             continue
-        found[resource.name] = kept_s({name: entry.value for name, entry in entries.items()})
+        # Apache Kafka answers whole numbers; what else speaks its protocol may not, and no gauge is worth
+        # the end of everything.
+        with suppress(ValueError):
+            found[resource.name] = kept_s({name: entry.value for name, entry in entries.items()})
     return found
 
 
 def kept_s(settings: Mapping[str, str | None]) -> float | None:
     """How long a topic with these settings keeps records; None where no time is set to it: it is only
-    compacted, or keeps them for ever."""
+    compacted, or keeps them for ever. Raises ValueError where the time is no whole number."""
     if "delete" not in (settings.get("cleanup.policy") or ""):
         return None
     kept_ms = int(settings.get("retention.ms") or -1)

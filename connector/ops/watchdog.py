@@ -51,36 +51,53 @@ class FrontierSource(Protocol):
         """One snapshot a partition that is ours."""
 
 
+class _Standing(msgspec.Struct, gc=False):
+    """A frontier that stands, since it is looked at; the time that something explained does not count."""
+
+    frontier: int
+    explained: bool
+    for_s: float = 0.0
+    told: bool = False
+
+
 class Stalls:
     """Which frontiers have not moved for long although records are open and nothing explains it. Decides
     only: no clock.
 
-    Each stall is told once; it ends when the frontier moves, nothing is open, something explains it, or the
-    partition goes. `count` is how many there are now.
+    Time that something explains does not count, and begins nothing anew: a vendor that throttles now and then
+    would else explain for ever what has another reason. Each stall is told once; it ends when the frontier
+    moves, nothing is open, or the partition goes. `count` is how many there are that nothing explains now.
     """
 
     def __init__(self, after_s: float = STALLED_S) -> None:
         self._after_s = after_s
-        self._since: dict[tuple[str, int], tuple[int, float, bool]] = {}
+        self._standing: dict[tuple[str, int], _Standing] = {}
+        self._looked_at: float | None = None
         self.count = 0
 
     def look(self, snapshots: Iterable[FrontierSnapshot], now: float) -> list[tuple[FrontierSnapshot, float]]:
-        """The stalls that are new since the last look, with how long each lasts."""
-        still: dict[tuple[str, int], tuple[int, float, bool]] = {}
+        """The stalls that are new since the last look, with how long each has lasted unexplained, in s."""
+        passed_s = 0.0 if self._looked_at is None else now - self._looked_at
+        self._looked_at = now
+        still: dict[tuple[str, int], _Standing] = {}
         new = []
+        self.count = 0
         for snapshot in snapshots:
-            if snapshot.open_count == 0 or snapshot.explained:
+            if snapshot.open_count == 0:
                 continue
             key = (snapshot.topic, snapshot.partition)
-            frontier, since, told = self._since.get(key, (None, now, False))
-            if frontier != snapshot.frontier:
-                since, told = now, False
-            if not told and now - since >= self._after_s:
-                new.append((snapshot, now - since))
-                told = True
-            still[key] = (snapshot.frontier, since, told)
-        self._since = still
-        self.count = sum(told for _, _, told in still.values())
+            standing = self._standing.get(key)
+            if standing is None or standing.frontier != snapshot.frontier:
+                standing = _Standing(snapshot.frontier, snapshot.explained)
+            elif not standing.explained:  # at the last look, and so until now
+                standing.for_s += passed_s
+            standing.explained = snapshot.explained
+            if not standing.told and not snapshot.explained and standing.for_s >= self._after_s:
+                new.append((snapshot, standing.for_s))
+                standing.told = True
+            self.count += standing.told and not snapshot.explained
+            still[key] = standing
+        self._standing = still
         return new
 
 

@@ -181,6 +181,16 @@ def test_a_topic_that_we_may_not_ask_about_hides_no_other(monkeypatch: pytest.Mo
     assert ask({}, answering(monkeypatch, denied=denied, given=given)) == {"given": 1}
 
 
+@pytest.mark.parametrize("odd", ["7d", "infinite", "604800000.0"])
+def test_a_time_that_is_no_number_is_not_known(monkeypatch: pytest.MonkeyPatch, odd: str) -> None:
+    """Whatever the broker is, a gauge does not end the process, and hides no other topic's."""
+    strange: Future[Mapping[str, Setting]] = Future()
+    strange.set_result({"cleanup.policy": Setting("delete"), "retention.ms": Setting(odd)})
+    plain: Future[Mapping[str, Setting]] = Future()
+    plain.set_result({"cleanup.policy": Setting("delete"), "retention.ms": Setting("1000")})
+    assert ask({}, answering(monkeypatch, strange=strange, plain=plain)) == {"plain": 1}
+
+
 def test_properties_that_no_client_takes_tell_nothing() -> None:
     """They were refused long before, and with words; here they must not end the process."""
     assert (

@@ -101,6 +101,14 @@ def test_what_is_explained_is_no_stall_and_time_counts_from_its_end() -> None:
     assert stalls.count == 0
 
 
+def test_an_explanation_now_and_then_explains_no_stall_away() -> None:
+    """A vendor that throttles at every other look is no reason why one frontier never moves."""
+    stalls = Stalls(after_s=60)
+    explained = msgspec.structs.replace(snapshot(5), explained=True)
+    told = [stalls.look([explained if look % 2 else snapshot(5)], look * 10) for look in range(100)]
+    assert [each for each in told if each] == [[(snapshot(5), 60)]]
+
+
 def test_a_partition_that_went_and_came_back_starts_anew() -> None:
     """A rebalance ends a stall."""
     stalls = Stalls(after_s=60)
