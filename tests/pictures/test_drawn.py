@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-PICTURES = sorted((Path(__file__).parents[1] / "docs").rglob("*.svg"))
+PICTURES = sorted((Path(__file__).parents[2] / "docs").rglob("*.svg"))
 
 SVG = "{http://www.w3.org/2000/svg}"
 
