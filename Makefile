@@ -15,6 +15,9 @@ IMAGE ?= commerce-connector:$(VERSION)
 # These share nothing but the processor, so they share that; all others have servers and clocks of their own.
 QUICK := not broker and not registry and not slow and not process
 
+# Where it is set, every run and every worker would compile all of this anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-unit test-broker chaos check format docs bench pictures helm helm-update image image-check page package package-files new-vendor vendor-test lock clean

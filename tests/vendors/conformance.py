@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -67,6 +68,8 @@ ODD_HEADERS: Sequence[dict[str, str]] = (
     {"retry-after": "9" * 400, "x-ratelimit-reset": "1_0"},
     {"retry-after": "Wed, 99 Foo 99999 99:99:99 GMT", "x-ratelimit-reset": "99999-99-99"},
 )
+ODD_ANSWERS = [Response(status, {}, body) for status in STATUSES for body in ODD_BODIES]
+ODDLY_HEADED = [Response(status, headers) for status in STATUSES for headers in ODD_HEADERS]
 
 
 class VendorConformance:
@@ -153,16 +156,19 @@ class VendorConformance:
             self._assert_taken(batch)
         assert carried == len(items)
 
-    @pytest.mark.parametrize("event_type", EVENT_TYPES)
-    def test_the_event_table_tells_the_truth(self, event_type: str) -> None:
+    def test_the_event_table_tells_the_truth(self) -> None:
         """A type that the table calls a skip is one, with that reason; any other is mapped."""
-        result = self._map(self.whole_event(event_type))
-        words = self._events[event_type].split()
-        if words[0] == "skip":
-            assert isinstance(result, Skipped)
-            assert result.reason == words[1]
-        else:
-            assert isinstance(result, Mapped), result
+        untrue = []
+        for event_type in EVENT_TYPES:
+            result = self._map(self.whole_event(event_type))
+            match self._events[event_type].split():
+                case ["skip", reason, *_]:
+                    true = isinstance(result, Skipped) and result.reason == reason
+                case _:
+                    true = isinstance(result, Mapped)
+            if not true:
+                untrue.append(f"{event_type}: {self._events[event_type]!r}, but {result}")
+        assert not untrue, "; ".join(untrue)
 
     def test_what_the_demo_sends_is_mapped_and_never_refused(self) -> None:
         """Under the options of `connector config example`, believable events (`connector sample`) have what
@@ -199,11 +205,11 @@ class VendorConformance:
         for item in self._items(planted):
             assert b"PLANTED" not in item.body
 
-    @pytest.mark.parametrize("event_type", EVENT_TYPES)
-    def test_nothing_forbidden_is_in_the_body_of_a_whole_event(self, event_type: str) -> None:
+    def test_nothing_forbidden_is_in_the_body_of_a_whole_event(self) -> None:
         """The same for an event that has everything, so that no field hides behind a skip."""
-        for item in self._items(_plant(self.whole_event(event_type), self.forbidden)):
-            assert b"PLANTED" not in item.body
+        for event_type in EVENT_TYPES:
+            for item in self._items(_plant(self.whole_event(event_type), self.forbidden)):
+                assert b"PLANTED" not in item.body, event_type
 
     def test_no_secret_shows(self) -> None:
         """Neither the options nor the destination nor an error says a secret aloud."""
@@ -231,10 +237,9 @@ class VendorConformance:
         `Split` for what can't be split, and never a part again where order matters."""
         items = self._some_items()[:count]
         count = len(items)
-        answers = [Response(status, {}, body) for status in STATUSES for body in ODD_BODIES]
-        answers += [Response(status, headers) for status in STATUSES for headers in ODD_HEADERS]
-        for answer in (*answers, *SILENCES):
-            self._assert_sound(self._destination().judge(items, answer, NOW_MS), count)
+        judge = self._destination().judge
+        for answer in (*ODD_ANSWERS, *ODDLY_HEADED, *SILENCES):
+            self._assert_sound(judge(items, answer, NOW_MS), count)
 
     @exhaustively
     @given(st.integers(100, 599), st.binary(max_size=64), st.text(max_size=40))
@@ -250,8 +255,9 @@ class VendorConformance:
 
     def test_every_answer_to_the_probe_means_something(self) -> None:
         """Healthy, not yet, or a listed halt."""
-        for answer in (*(Response(s, {}, b) for s in STATUSES for b in ODD_BODIES), *SILENCES):
-            probed = self._destination().judge_probe(answer)
+        judge_probe = self._destination().judge_probe
+        for answer in (*ODD_ANSWERS, *SILENCES):
+            probed = judge_probe(answer)
             assert isinstance(probed, bool) or is_halt_reason(probed.reason)
 
     def test_silence_and_outage_blame_no_event(self) -> None:
@@ -358,15 +364,7 @@ class VendorConformance:
 
     def _some_items(self) -> list[Item]:
         """Items of all kinds from whole events, each event twice under ids of its own."""
-        items: list[Item] = []
-        for number, event_type in enumerate((*EVENT_TYPES, *EVENT_TYPES)):
-            event = self.whole_event(event_type)
-            event["event_id"] = f"00000000-0000-4000-8000-{number:012d}"
-            if "order" in event:
-                event["order"]["order_id"] = f"ord-{number}"
-            items += self._items(event)
-        assert items
-        return items
+        return [*_some_items_of(type(self))]
 
     def _batches(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         """The batches that the delivery room would make."""
@@ -448,6 +446,20 @@ class VendorConformance:
                 case verdict:
                     raise AssertionError(f"{status} must not be {verdict}")
         return delivered, rejected, requests
+
+
+@cache
+def _some_items_of(kit: type[VendorConformance]) -> tuple[Item, ...]:
+    """Mapped once: with thousands of examples that was most of what judging odd answers cost."""
+    items: list[Item] = []
+    for number, event_type in enumerate((*EVENT_TYPES, *EVENT_TYPES)):
+        event = kit().whole_event(event_type)
+        event["event_id"] = f"00000000-0000-4000-8000-{number:012d}"
+        if "order" in event:
+            event["order"]["order_id"] = f"ord-{number}"
+        items += kit()._items(event)
+    assert items
+    return tuple(items)
 
 
 def _response(answer: SandboxAnswer) -> Response:
