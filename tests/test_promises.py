@@ -42,18 +42,18 @@ def test_every_promise_is_held_by_a_test(promise: str) -> None:
         assert TEST.fullmatch(bullet.removeprefix("- ")), bullet
 
 
-@pytest.mark.parametrize("named", NAMED)
-def test_every_test_that_is_named_is_there(named: str) -> None:
+def test_every_test_that_is_named_is_there() -> None:
     """Under this name, where pytest finds it, and never skipped by a mark."""
-    file, *names = named.split("::")
-    assert (ROOT / file).name.startswith("test_")
-    found: object = importlib.import_module(file.removesuffix(".py").replace("/", "."))
-    for name in names:
-        assert name.startswith(("test_", "Test")), "pytest would not collect it"
-        found = getattr(found, name, None)
-        assert found is not None, f"{file} has no {name}"
-        marks = [mark.name for mark in getattr(found, "pytestmark", ())]
-        assert not {"skip", "skipif", "xfail"}.intersection(marks)
+    for named in NAMED:
+        file, *names = named.split("::")
+        assert (ROOT / file).name.startswith("test_"), named
+        found: object = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+        for name in names:
+            assert name.startswith(("test_", "Test")), f"pytest would not collect {named}"
+            found = getattr(found, name, None)
+            assert found is not None, f"{file} has no {name}"
+            marks = [mark.name for mark in getattr(found, "pytestmark", ())]
+            assert not {"skip", "skipif", "xfail"}.intersection(marks), named
 
 
 def test_what_is_not_built_says_so() -> None:
