@@ -364,7 +364,21 @@ class VendorConformance:
 
     def _some_items(self) -> list[Item]:
         """Items of all kinds from whole events, each event twice under ids of its own."""
-        return [*_some_items_of(type(self))]
+        return [*self._mapped_once()]
+
+    @classmethod
+    @cache
+    def _mapped_once(cls) -> tuple[Item, ...]:
+        """With thousands of examples, mapping them for each was most of what judging odd answers cost."""
+        items: list[Item] = []
+        for number, event_type in enumerate((*EVENT_TYPES, *EVENT_TYPES)):
+            event = cls().whole_event(event_type)
+            event["event_id"] = f"00000000-0000-4000-8000-{number:012d}"
+            if "order" in event:
+                event["order"]["order_id"] = f"ord-{number}"
+            items += cls()._items(event)
+        assert items
+        return tuple(items)
 
     def _batches(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         """The batches that the delivery room would make."""
@@ -446,20 +460,6 @@ class VendorConformance:
                 case verdict:
                     raise AssertionError(f"{status} must not be {verdict}")
         return delivered, rejected, requests
-
-
-@cache
-def _some_items_of(kit: type[VendorConformance]) -> tuple[Item, ...]:
-    """Mapped once: with thousands of examples that was most of what judging odd answers cost."""
-    items: list[Item] = []
-    for number, event_type in enumerate((*EVENT_TYPES, *EVENT_TYPES)):
-        event = kit().whole_event(event_type)
-        event["event_id"] = f"00000000-0000-4000-8000-{number:012d}"
-        if "order" in event:
-            event["order"]["order_id"] = f"ord-{number}"
-        items += kit()._items(event)
-    assert items
-    return tuple(items)
 
 
 def _response(answer: SandboxAnswer) -> Response:
