@@ -21,6 +21,7 @@ from tests.broker.launcher.kafka import KafkaCluster
 from tests.broker.launcher.process import Server, work_dir
 from tests.broker.launcher.registry import SchemaRegistry
 from tests.broker.launcher.security import Security
+from tests.examples import try_fewer_outside_of_ci
 
 T = TypeVar("T")
 
@@ -209,5 +210,6 @@ class RealServers:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin counting."""
+    """Begin counting, and say how many examples are tried."""
     config.pluginmanager.register(RealServers())
+    try_fewer_outside_of_ci()

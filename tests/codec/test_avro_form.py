@@ -18,6 +18,7 @@ from connector.codec.resolution import plain
 from connector.codec.schemas import RECORDS, RecordName, schema, text
 from connector.model.event import EPOCH_MS_MAX, Channel, ClickstreamEvent, EventType, OrderEvent
 from tests.codec.records import CLICK, EVENT_ID, NOW_MS, PURCHASE, Json, changed, written
+from tests.examples import examples
 
 
 def datum(definition: Any, value: Json) -> bytes:
@@ -346,7 +347,7 @@ def test_a_length_that_lies_costs_no_memory(length: int) -> None:
     assert refusal(SHIPPED["OrderEvent"].read(bytes(claim) + b"abc"))[0] == "undecodable"
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.sampled_from(RECORDS), st.binary(max_size=80))
 def test_random_bytes_never_break_the_reader(record: RecordName, noise: bytes) -> None:
     """Too short for an event, so never one; behind a valid beginning they may be."""
@@ -357,7 +358,7 @@ def test_random_bytes_never_break_the_reader(record: RecordName, noise: bytes) -
     assert isinstance(answer, OrderEvent | ClickstreamEvent | Undecodable)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.sampled_from(RECORDS), st.integers(0, 500), st.binary(min_size=1, max_size=9))
 def test_a_flipped_byte_never_breaks_the_reader(record: RecordName, place: int, noise: bytes) -> None:
     """Damage in the middle gives another event or a reason, never an exception."""

@@ -18,6 +18,7 @@ from connector.codec.schemas import RECORDS, text
 from connector.codec.wire import frame
 from connector.model.event import ClickstreamEvent, Envelope, EventType, OrderEvent
 from tests.codec.records import CLICK, NOW_MS, PURCHASE, Json, KnownSchemas, as_json, record, written
+from tests.examples import examples
 from tests.strategies import events, unknown_events
 
 ORDERS, CLICKS, ALIEN, MISSING = 1, 2, 3, 4
@@ -174,7 +175,9 @@ def test_readers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 # ── any event ────────────────────────────────────────────────────────────────────────────────────
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(events())
 def test_both_forms_of_an_event_are_the_same_event(event: Json) -> None:
     """Whatever a valid event holds, JSON, framed and raw Avro give equal Structs."""
@@ -186,7 +189,7 @@ def test_both_forms_of_an_event_are_the_same_event(event: Json) -> None:
     assert from_json.event_id == event["event_id"].lower()
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(unknown_events())
 def test_an_unknown_type_is_its_envelope_in_every_form(event: Json) -> None:
     """Whatever its groups hold."""
@@ -198,7 +201,7 @@ def test_an_unknown_type_is_its_envelope_in_every_form(event: Json) -> None:
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.binary(max_size=60), st.sampled_from(FORMATS))
 def test_random_bytes_never_break_the_decoder(noise: bytes, word: str) -> None:
     """In any format and behind any frame: a reason, and the next record is decoded."""

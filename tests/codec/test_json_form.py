@@ -13,6 +13,7 @@ from connector.codec.answer import Undecodable
 from connector.codec.json_form import JsonReader
 from connector.model.event import EPOCH_MS_MAX, EPOCH_MS_MIN, ClickstreamEvent, Event, OrderEvent
 from tests.codec.records import CLICK, EVENT_ID, NOW_MS, PURCHASE, Json, as_json
+from tests.examples import examples
 
 
 def read(value: bytes | Json) -> Event | Undecodable:
@@ -325,7 +326,7 @@ def test_a_pair_of_surrogates_is_one_character() -> None:
     assert event(pair).user.first_name == "💡"
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.binary(max_size=60))
 def test_random_bytes_are_refused_and_nothing_breaks(noise: bytes) -> None:
     """Whatever stands in the topic, the next record is decoded."""
@@ -333,7 +334,7 @@ def test_random_bytes_are_refused_and_nothing_breaks(noise: bytes) -> None:
     assert isinstance(read(b"{" + noise), Undecodable)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.integers(0, 400), st.binary(min_size=1, max_size=4))
 def test_a_flipped_byte_never_breaks_the_reader(place: int, noise: bytes) -> None:
     """Damage in the middle of a good event gives an event or a reason, never an exception."""

@@ -10,6 +10,7 @@ from connector.delivery.backlog import NEXT_IN_A_ROW, Backlog
 from connector.delivery.batch import Batch
 from connector.delivery.splitter import TREES_MAX
 from tests.delivery.acme import item
+from tests.examples import examples
 
 
 def batch(name: str, items: int = 1) -> Batch:
@@ -232,7 +233,7 @@ class Splitting(RuleBasedStateMachine):
 
 
 TestSplitting = Splitting.TestCase
-TestSplitting.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+TestSplitting.settings = settings(max_examples=examples(60), stateful_step_count=50, deadline=None)
 
 
 def test_the_ninth_refused_batch_waits_until_a_tree_has_ended() -> None:

@@ -10,6 +10,7 @@ from connector.delivery.batcher import NEVER, Batcher
 from connector.model.item import Item
 from connector.vendors.contract import Limits
 from tests.delivery.acme import item
+from tests.examples import examples
 
 LINGER_S = 0.05
 TICK_S = 0.01
@@ -88,7 +89,7 @@ class Batching(RuleBasedStateMachine):
 
 
 TestBatching = Batching.TestCase
-TestBatching.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestBatching.settings = settings(max_examples=examples(80), stateful_step_count=30, deadline=None)
 
 
 def test_a_batch_is_not_closed_before_it_must() -> None:

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from connector.delivery.breaker import ATTEMPTS_MIN, FOREVER, WITHIN_S, Breaker
 from connector.vendors.contract import ProbePolicy
+from tests.examples import examples
 
 POLICY = ProbePolicy(first_s=1.0, cap_s=60.0)
 
@@ -194,4 +195,4 @@ class Breaking(RuleBasedStateMachine):
 
 
 TestBreaking = Breaking.TestCase
-TestBreaking.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+TestBreaking.settings = settings(max_examples=examples(50), stateful_step_count=30, deadline=None)

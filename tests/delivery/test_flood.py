@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.delivery.flood import SEEN_MIN, FloodGuard
+from tests.examples import examples
 
 
 def refuse(guard: FloodGuard) -> bool:
@@ -102,7 +103,7 @@ def test_the_first_answer_is_no_flood() -> None:
     assert all(guard.admit_rejected("http_400") for _ in range(30))
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     fates=st.lists(st.sampled_from(["skip", "refuse", "deliver", "reject"]), max_size=400),
     ratio=st.sampled_from([0.0, 0.1, 0.5, 0.9]),

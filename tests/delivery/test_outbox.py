@@ -16,6 +16,7 @@ from connector.model.item import Item
 from connector.model.record import Lease
 from connector.vendors.contract import Limits
 from tests.delivery.acme import item
+from tests.examples import examples
 
 KEYS = ("a", "b", "c", None)
 KEY_LISTS = st.lists(st.sampled_from(KEYS), min_size=1, max_size=4)
@@ -194,7 +195,7 @@ class Ordering(RuleBasedStateMachine):
 
 
 TestOrdering = Ordering.TestCase
-TestOrdering.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+TestOrdering.settings = settings(max_examples=examples(200), stateful_step_count=50, deadline=None)
 
 
 @pytest.mark.parametrize("kept", [0, 1, 2])

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.delivery.poison import POISON, SPLIT_ANYWAY, Bar, Suspicion, Tally, ThrottledAlone
+from tests.examples import examples
 
 
 class Trial:
@@ -121,7 +122,7 @@ def test_a_batch_is_halved_on_less_proof_than_an_item_is_condemned() -> None:
     assert failures_until_proven(1000, 1000, every_s=0.1, bar=SPLIT_ANYWAY) == 10
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     before=st.integers(0, 10_000),
     in_the_air=st.integers(0, 200),
@@ -143,7 +144,7 @@ def test_an_outage_never_proves_anything(
     assert not trial.proven()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(share=st.floats(0.0, 0.9), seed=st.integers(0, 10_000), others=st.integers(1, 30))
 def test_a_vendor_that_fails_at_random_condemns_nobody(share: float, seed: int, others: int) -> None:
     """An innocent event fails like everybody else and passes in the end, before it is proven guilty."""

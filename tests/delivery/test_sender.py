@@ -19,6 +19,7 @@ from connector.vendors.contract import Response, RetryPolicy
 from tests.delivery.acme import LIMITS, Acme, item
 from tests.delivery.rig import Rig
 from tests.delivery.virtual_time import run
+from tests.examples import examples
 
 OK = Response(200)
 
@@ -363,7 +364,7 @@ def test_closing_gives_up_what_is_in_flight_and_reports_nothing() -> None:
 Fate = st.sampled_from([200, 200, 200, 207, 400, 409, 425, 429, 500, 503, None])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     fates=st.lists(Fate, min_size=1, max_size=60),
     sizes=st.lists(st.integers(1, 25), min_size=1, max_size=12),

@@ -11,6 +11,7 @@ from connector.delivery.settlement import Settlement
 from connector.model.item import Item, Rejection, Ticket
 from connector.model.record import Record
 from tests.delivery.acme import LEASE
+from tests.examples import examples
 
 
 def ticket_with(items: int) -> tuple[Ticket, list[Item]]:
@@ -65,7 +66,7 @@ class Settling(RuleBasedStateMachine):
 
 
 TestSettling = Settling.TestCase
-TestSettling.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestSettling.settings = settings(max_examples=examples(40), stateful_step_count=25, deadline=None)
 
 
 def test_an_item_settled_twice_is_a_bug_and_says_so() -> None:

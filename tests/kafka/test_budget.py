@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from connector.kafka.assignment import Assignment, Partition
 from connector.kafka.budget import Budget
 from connector.model.record import Lease
+from tests.examples import examples
 
 LIMIT = 1000
 COST_MAX = 40
@@ -108,7 +109,7 @@ class BudgetMachine(RuleBasedStateMachine):
 
 
 TestBudget = BudgetMachine.TestCase
-TestBudget.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestBudget.settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)
 
 
 def fill(house: House) -> None:
@@ -138,7 +139,7 @@ def test_full_lasts_until_a_quarter_of_the_budget_is_free() -> None:
 
 
 @given(st.integers(1, COST_MAX))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_a_partition_over_its_mark_waits_until_half_of_it_is_free(cost: int) -> None:
     """By bytes or by records, whichever it reached first: one record less does not set it running again."""
     house = House(2)

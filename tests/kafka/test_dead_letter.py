@@ -24,6 +24,7 @@ from connector.kafka.dead_letter import (
 )
 from connector.model.item import Rejection, Ticket
 from connector.model.record import Lease, Record
+from tests.examples import examples
 
 FAILED_AT = "2026-11-21T10:00:00.000Z"
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -221,7 +222,7 @@ def test_smaller_forms_say_what_they_left_out() -> None:
     st.integers(0, 20),
     st.lists(st.text(max_size=8), max_size=4),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_what_is_written_is_read_back(
     headers: list[tuple[str, bytes | None]], detail: str, attempts: int, items: list[str]
 ) -> None:

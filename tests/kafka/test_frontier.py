@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from connector.kafka.frontier import Frontier
+from tests.examples import examples
 
 
 class FrontierMachine(RuleBasedStateMachine):
@@ -85,7 +86,7 @@ class FrontierMachine(RuleBasedStateMachine):
 
 
 TestFrontier = FrontierMachine.TestCase
-TestFrontier.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestFrontier.settings = settings(max_examples=examples(100), stateful_step_count=40, deadline=None)
 
 
 def test_before_anything_is_known_there_is_nothing_to_commit() -> None:
@@ -133,7 +134,7 @@ def test_an_offset_that_comes_twice_is_refused() -> None:
 
 
 @given(st.permutations(range(40)))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_when_all_is_settled_nothing_is_remembered(order: Sequence[int]) -> None:
     """Whatever the order, memory ends at nothing and the commit point behind the last record."""
     frontier = Frontier(0)

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.ops import logs
+from tests.examples import examples
 
 SECRET = 'p@ss "w\\rd"/?é'
 
@@ -134,7 +135,7 @@ def test_a_secret_within_basic_authentication_is_hidden(before: bytes, after: by
     assert 6 * len(right.rstrip("=")) < 8 * (len(after) + 1) + 6
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.lists(st.text(min_size=4, max_size=12), max_size=5), st.text())
 def test_redacting_leaves_no_secret_in_any_text(secrets: list[str], text: str) -> None:
     """Also when one secret is part of another, or the text is made of secrets."""

@@ -20,6 +20,7 @@ from connector.kafka.dead_letter import parse
 from connector.model.record import Lease
 from connector.vendors.contract import Request, Response
 from tests.delivery.virtual_time import VirtualLoop
+from tests.examples import examples
 from tests.pipeline.rig import KEYS, Rig, event_id, framed, in_json, item_ids
 
 PARTITIONS = 3
@@ -292,6 +293,9 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 AnyOrder.TestCase.settings = settings(
-    max_examples=200, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(200),
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 TestAnyOrder = AnyOrder.TestCase

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
+from hypothesis import settings as tried
 from hypothesis import strategies as st
 
 from connector.settings import (
@@ -22,6 +22,7 @@ from connector.settings import (
 from connector.settings.model import paths
 from connector.settings.reference import example_options
 from connector.vendors import DESTINATIONS
+from tests.examples import examples
 from tests.settings.configurations import (
     KEY,
     REMOVE,
@@ -124,7 +125,7 @@ SHAPES = st.sampled_from(
 )
 
 
-@examples(max_examples=200, deadline=None)
+@tried(max_examples=examples(200), deadline=None)
 @given(path=PATHS, shape=SHAPES)
 def test_a_secret_in_the_wrong_place_is_never_repeated(path: str, shape: Any) -> None:
     """Wherever somebody puts a secret, in whatever shape, the problems tell the place and not the value."""
