@@ -5,9 +5,11 @@ Every tracked page is read as it stands, so a new one is held to this without be
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -121,6 +123,69 @@ def test_every_make_target_on_a_page_exists() -> None:
         if (found := MAKE.match(line.strip())) and found[1] not in targets
     ]
     assert not missing, "\n".join(missing)
+
+
+# ── blocks ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def fault_of(language: str, body: str) -> str | None:
+    """What is wrong with a block before anybody asks what it means; None: it can be read."""
+    try:
+        match language:
+            case "sh" | "bash":
+                read = subprocess.run(
+                    ["bash", "-n"], input=body, capture_output=True, text=True, check=False, timeout=30
+                )
+                return read.stderr.strip() or None
+            case "yaml" | "yml":
+                yaml.safe_load(body)
+            case "json":
+                json.loads(body)
+            case "toml":
+                tomllib.loads(body)
+            case "" | "text":
+                pass
+            case _:
+                return f"no test reads {language}"
+    except (ValueError, yaml.YAMLError) as error:
+        return str(error)
+    return None
+
+
+def test_every_block_on_a_page_can_be_read() -> None:
+    """In a language that is read here: one that nobody reads could say anything."""
+    faults = [
+        f"{page}: {fault}:\n{body}"
+        for page in PAGES
+        for language, body in CODE_BLOCK.findall(text(page))
+        if (fault := fault_of(language, body)) is not None
+    ]
+    assert not faults, "\n".join(faults)
+
+
+def test_no_block_escapes() -> None:
+    """One that is indented or has more than a language behind its fence would be read by no test."""
+    hidden = [
+        f"{page}: {fence}"
+        for page in PAGES
+        for fence in re.findall(r"^ *(?:```|~~~).*$", CODE_BLOCK.sub("", text(page)), re.MULTILINE)
+    ]
+    assert not hidden, "\n".join(hidden)
+
+
+@pytest.mark.parametrize(
+    ("language", "body"),
+    [
+        ("sh", "for topic in orders; do"),
+        ("yaml", "a: [1"),
+        ("json", "{'a': 1}"),
+        ("toml", "a = "),
+        ("console", "$ connector run"),
+    ],
+)
+def test_a_block_with_a_fault_is_found_out(language: str, body: str) -> None:
+    """One of each kind."""
+    assert fault_of(language, body)
 
 
 # ── configuration ────────────────────────────────────────────────────────────────────────────────
