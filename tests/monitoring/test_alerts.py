@@ -87,7 +87,7 @@ FAULTS: Mapping[str, tuple[Mapping[str, str], int, Iterable[str]]] = {
         60,
         (),
     ),
-    "ConnectorPartitionStalled": ({"stalled_partitions{}": "0x60 1x60"}, 63, ()),
+    "ConnectorPartitionStalled": ({"stalled_partitions{}": "0x60 1x60"}, 71, ()),
     "ConnectorBudgetFull": ({"in_flight_bytes{}": "0x30 199000000 152000000 199000000x80"}, 70, ()),
     "ConnectorDeadLetters": ({'dead_letter_writes_total{result="ok"}': "0x60 1x60"}, 63, ()),
     "ConnectorVendorErrors": ({'requests_total{verdict="retry",status="503"}': f"0+40{FOR_EVER}"}, 60, ()),
