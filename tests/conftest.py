@@ -49,8 +49,12 @@ PROCESS_PLACES = (
     "test_embedded.py",
     "test_produce.py",
     "test_sandbox.py",
+    "test_transport.py",
+    "test_transport_connections.py",
+    "test_transport_proxy.py",
 )
-"""Folders and files whose tests start processes or brokers; all others are the quick ones."""
+"""Folders and files whose tests start processes, brokers or servers, and wait for them by the clock; all
+others are the quick ones."""
 
 KINDS_COUNTED = {"broker": "real broker", "registry": "schema registry"}
 RAN_ON = "ran on"
