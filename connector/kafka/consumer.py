@@ -313,11 +313,18 @@ class PollThread:
                 self._leases.reached[lease] = offset
         elif error.code() in GONE and lease is not None:
             if not self._leases.stands(lease):
-                offset = message.offset()
-                self._leases.unplaced[lease] = offset if offset is not None and offset >= 0 else None
+                self._leases.unplaced[lease] = self._lost(message, lease)
                 self._tidy_at = 0.0
         else:
             self._on_error(error)
+
+    def _lost(self, message: Message, lease: Lease) -> int | None:
+        """The offset that Kafka does not have. A log found shorter by its epoch is told without one: then it
+        is where we are. None: we are nowhere yet, the group has none."""
+        offset = message.offset()
+        if offset is not None and offset >= 0:
+            return offset
+        return offsets.positions(self._consumer, {lease: self._leases.starts[lease]})[lease]
 
     def _on_error(self, error: KafkaError) -> None:
         """Most pass by themselves (a broker restarts, a topic is not there yet); fatal ones do not."""

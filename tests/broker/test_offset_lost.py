@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Literal
 
@@ -11,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 from connector.kafka.embedded import Api, Failure
 from connector.model.record import Lease
 from tests.broker.launcher.brokers import Broker, MockBroker
+from tests.broker.launcher.kafka import KafkaCluster
 from tests.broker.member import PATIENCE_S, Member, committed, produce
 from tests.broker.test_poll import PROTOCOLS, rounds
 
@@ -179,6 +181,41 @@ async def test_a_topic_created_anew_begins_under_a_new_lease(
         await member.until(lambda: [each.end for each in member.assignment] == [10], "the new topic's end")
         assert [record.offset for record in member.got if record.lease is new] == list(range(10))
         assert len(member.settled) == 110
+        assert member.failure is None
+
+
+@PROTOCOLS
+async def test_a_topic_created_anew_is_seen_by_its_epoch_too(
+    own_broker: KafkaCluster, unique: Unique, protocol: dict[str, str]
+) -> None:
+    """A broker that comes back leads under a higher epoch, and librdkafka asks it how far that reached: the
+    loss it then tells bears no offset. Not to be taken for a partition that the group has no offset of."""
+    topic, group = unique("orders"), unique("group")
+    own_broker.create_topic(topic, partitions=1)
+    produce(own_broker, topic, 100)
+    async with Member(
+        own_broker,
+        group,
+        topic,
+        settles=False,
+        on_offset_lost="earliest",
+        properties=UNAWARE | protocol,
+    ) as member:
+        await member.has(100)
+        (old,) = member.leases()
+        member.poll.pause([old])
+        await rounds(member, 3)
+        create_anew(own_broker, topic)
+        produce(own_broker, topic, 10)
+        own_broker.kill()
+        await asyncio.to_thread(own_broker.start)
+        await rounds(member, 3)
+        member.poll.resume([old])
+        await member.until(lambda: member.superseding or member.drains or not old.live, "the old one's end")
+        member.settle_all()
+        await member.has(110)
+        assert not old.live
+        assert [record.offset for record in member.got if record.lease is not old] == list(range(10))
         assert member.failure is None
 
 
