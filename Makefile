@@ -12,8 +12,10 @@ NAME ?=
 VERSION = $(shell sed -nE 's/^__version__ = "(.*)"/\1/p' connector/__init__.py)
 IMAGE ?= commerce-connector:$(VERSION)
 
-# These share nothing but the processor, so they share that; all others have servers and clocks of their own.
+# Tests without servers share the processor. Those with servers mostly wait, so that more of them than there are
+# processors go side by side, file by file, each worker with servers of its own. What compares speeds is alone.
 QUICK := not broker and not registry and not slow and not process
+WORKERS ?= 3
 
 # Where it is set, every run and every worker would compile all of this anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -35,7 +37,9 @@ test: $(READY) ## all but the tests of helm, image, page and package; real Kafka
 		if [ $$status -eq 5 ]; then return 0; fi; \
 		ran=yes; return $$status; \
 	}; \
-	run -n auto -m '$(QUICK)' && run -m 'not ($(QUICK))' && [ "$$ran" ]
+	run -n auto -m '$(QUICK)' && \
+	run -n $(WORKERS) --dist loadfile -m 'not ($(QUICK)) and not alone' && \
+	run -m alone && [ "$$ran" ]
 
 test-unit: $(READY) ## the quick tests: no Java, no network
 	$(BIN)/pytest -n auto -m '$(QUICK)' $(ELSEWHERE) $(ARGS)

@@ -27,7 +27,7 @@ def records(real_broker: Broker, schema_registry_url: str, unique: Callable[[str
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", DESTINATIONS)
 def test_fifty_thousand_events_arrive_whatever_goes_wrong_at_the_vendor(
     name: str, records: Records, unique: Callable[[str], str], tmp_path: Path

@@ -83,7 +83,8 @@ def test_a_key_keeps_its_order_through_errors_timeouts_and_a_rebalance(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.alone
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("name", "topic"), KEYED)
 def test_order_costs_little_throughput(
     name: str,

@@ -15,7 +15,7 @@ from tests.demo.breaking import Breaking
 from tests.kept_logging import kept_logging
 
 __all__ = ["kept_logging"]
-pytestmark = [pytest.mark.usefixtures("kept_logging"), pytest.mark.timeout(30)]
+pytestmark = [pytest.mark.usefixtures("kept_logging"), pytest.mark.timeout(120)]
 
 
 @pytest.fixture
