@@ -25,6 +25,9 @@ LOOK_EVERY_S = 10.0
 ASK_EVERY_S = 300.0
 """Seldom, as it hardly ever changes; but who has prolonged it in an outage wants to see the alert end."""
 
+AGAIN_S = 60.0
+"""After a question that Kafka did not answer: it is away, or just beginning."""
+
 ANSWER_S = 2.0
 """How long one question may take, and so what it may add to a stop. The embedded cluster never answers it."""
 
@@ -79,8 +82,9 @@ class Retention:
         self._asked = ours
         if not ours or not due:
             return
-        self._ask_at = self._clock() + ASK_EVERY_S
-        for topic, kept_s in (await asyncio.to_thread(self._ask, ours)).items():
+        answers = await asyncio.to_thread(self._ask, ours)
+        self._ask_at = self._clock() + (ASK_EVERY_S if answers else AGAIN_S)
+        for topic, kept_s in answers.items():
             self._report.topic_retention(topic, kept_s)
 
 

@@ -15,7 +15,7 @@ from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  
 
 from connector.kafka import retention
 from connector.kafka.embedded import EmbeddedKafka
-from connector.kafka.retention import ASK_EVERY_S, Retention, ask, kept_s
+from connector.kafka.retention import AGAIN_S, ASK_EVERY_S, Retention, ask, kept_s
 
 DAY_MS = 86_400_000
 
@@ -123,6 +123,10 @@ async def test_without_an_answer_what_was_known_goes_on_and_no_storm_begins() ->
         await watching._look()
     assert len(kafka.asked) == 2
     assert kafka.told == [("orders", 60.0)]
+    kafka.now += AGAIN_S
+    kafka.kept["orders"] = 120.0
+    await watching._look()
+    assert kafka.told[1:] == [("orders", 120.0)]
 
 
 async def test_it_goes_on_until_it_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
