@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Literal
@@ -95,8 +95,8 @@ class Pipeline:
         """Schemas that the registry is being asked for."""
         self._fetches: set[asyncio.Task[None]] = set()
         """Who asks, and then goes on with what waited."""
-        self._writing: Counter[Lease] = Counter()
-        """Dead letters, and markers of a replay, that Kafka has not acknowledged yet."""
+        self._writing: dict[Lease, set[int]] = {}
+        """Offsets whose dead letter, or marker of a replay, Kafka has not acknowledged yet."""
         self._stop_by = math.inf
         self.joined = False
         """It was in the group, with or without a partition."""
@@ -328,7 +328,7 @@ class Pipeline:
         if self._halted == "dead_letter_flood" or not admit(reason):
             self._sender.halt("dead_letter_flood", self._flood.told(str(ticket.record.coordinate), reason))
             return
-        self._writing[ticket.record.lease] += 1
+        self._write_begins(ticket)
         self._dead_letters.write(ticket, lambda: self._dead_lettered(ticket))
 
     def _dead_lettered(self, ticket: Ticket) -> None:
@@ -341,15 +341,19 @@ class Pipeline:
         if self._replay is None:
             self._settle(ticket, outcome, reason, now_ms)
             return
-        self._writing[ticket.record.lease] += 1
+        self._write_begins(ticket)
         self._replay.mark(
             ticket.record, outcome, reason, lambda: self._written(ticket, outcome, reason, now_ms)
         )
 
+    def _write_begins(self, ticket: Ticket) -> None:
+        """Something about this record is on its way to Kafka."""
+        self._writing.setdefault(ticket.record.lease, set()).add(ticket.record.offset)
+
     def _written(self, ticket: Ticket, outcome: Outcome, reason: str, now_ms: int) -> None:
         """Kafka has what was written about this record."""
-        if self._writing[ticket.record.lease]:
-            self._writing[ticket.record.lease] -= 1
+        if (writing := self._writing.get(ticket.record.lease)) is not None:
+            writing.remove(ticket.record.offset)
         self._settle(ticket, outcome, reason, now_ms)
         if self._paused:
             self._balance()
@@ -440,15 +444,16 @@ class Pipeline:
         return (
             not self._sender.nothing_can_leave(deadline)
             or self._sender.carries(leases)
-            or any(self._writing[lease] for lease in leases)
+            or any(self._writing.get(lease) for lease in leases)
         )
 
     def waits_for(self, lease: Lease) -> Literal["schema", "dead letter"] | None:
         """What outside the vendor keeps the first open record of a partition from being settled."""
+        first = self._assignment[lease].frontier.commit_offset
         parked = self._parked.get(lease)
-        if parked and len(parked) == self._assignment[lease].open_count:
+        if self._fetching and parked and parked[0].record.offset == first:
             return "schema"
-        return "dead letter" if self._writing[lease] else None
+        return "dead letter" if first in self._writing.get(lease, ()) else None
 
     def _moving(self, lease: Lease) -> int:
         """Open records of a partition that can still be finished here: not those that wait for a schema."""

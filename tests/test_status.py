@@ -456,6 +456,25 @@ def test_a_partition_whose_records_are_under_way_before_a_schema_does_not_wait_f
     tell(story, latency_s=5)
 
 
+def test_a_partition_whose_first_record_is_under_way_does_not_wait_for_a_dead_letter_behind_it() -> None:
+    """The same with a letter that Kafka does not take: it explains only what it holds."""
+
+    async def story(rig: Rig, status: Status) -> None:
+        lease = rig.assign()
+        rig.topic.acknowledges = False
+        rig.telemetry.dead_letter_written(ok=False, error="no such topic")
+        rig.poll(lease, in_json(1), b"no event")
+        await soon(lambda: rig.wire.in_flight == 1 and len(rig.topic.waiting) == 1)
+        (snapshot,) = frontiers(status)
+        assert not snapshot.explained
+        assert snapshot.waits_on != "a dead letter"
+        await soon(lambda: rig.books() == {"delivered": 1, "in_flight": 1})
+        assert frontiers(status)[0].waits_on == "a dead letter"
+        assert frontiers(status)[0].explained
+
+    tell(story, latency_s=5)
+
+
 def test_a_partition_that_a_person_or_a_rebalance_holds_is_explained() -> None:
     """Both were told when they began. A partition that is not begun has no frontier to stand still."""
 
