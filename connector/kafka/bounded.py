@@ -226,12 +226,11 @@ class BoundedFeed:
         records = []
         for message in messages:
             place: Place = (message.topic(), message.partition())  # type: ignore[assignment]  # always set
-            offset = message.offset()
-            assert offset is not None, "a message has its offset, an end of partition too"
-            error, end = message.error(), self._ranges[place].end
+            error, offset, end = message.error(), message.offset(), self._ranges[place].end
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 self._failed(place, error)
                 continue
+            assert offset is not None, "a record has its offset, an end of partition too"
             if offset + (error is None) >= end:
                 self._reading.discard(place)
             if error is None and offset < end:

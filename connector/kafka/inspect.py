@@ -110,10 +110,10 @@ class Cluster:
         while ends:
             for message in self._some():
                 number, offset, error = message.partition(), message.offset(), message.error()
-                assert number is not None, "a message has its partition"
-                assert offset is not None, "and its offset, an end of partition too"
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
                     raise ClusterError(f"{topic}:{number} can't be read: {error.str()}")
+                assert number is not None, "a record has its partition"
+                assert offset is not None, "and its offset, an end of partition too"
                 end = ends.get(number, 0)
                 if error is None and offset < end:
                     yield stored_of(message)
@@ -160,11 +160,11 @@ class Cluster:
             while True:
                 for message in self._some():
                     error, offset = message.error(), message.offset()
-                    assert offset is not None, "a message has its offset, an end of partition too"
                     if error is not None and error.code() == KafkaError._PARTITION_EOF:
                         return found
                     if error is not None:
                         raise ClusterError(f"{topic}:{number} can't be read: {error.str()}")
+                    assert offset is not None, "a record has its offset"
                     found = stored_of(message)
                     if offset + 1 >= end:
                         return found

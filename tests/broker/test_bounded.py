@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from connector.kafka.bounded import BoundedFeed, RangeLostError
 from connector.kafka.properties import consumer_properties
@@ -264,18 +264,24 @@ async def test_what_kafka_no_longer_has_ends_the_run(broker: Broker, unique: Uni
 
 
 @pytest.mark.parametrize(
-    "code", [KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART]
+    "code",
+    [
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._LOG_TRUNCATION,
+    ],
 )
-async def test_a_topic_that_was_deleted_ends_the_run(
+async def test_a_topic_that_was_deleted_or_cut_short_ends_the_run(
     mock_broker: Broker, unique: Unique, start: Start, code: int
 ) -> None:
     """A group would wait for it to come again; what was to be read will not. librdkafka says so in one of
-    three words, and only after half a minute, so it is said here for it."""
+    these words, without an offset, and only after half a minute, so it is said here for it."""
     topic = unique("orders")
     mock_broker.create_topic(topic, 1)
     loop = start(mock_broker, Range(topic, 0, 0, 20))
     with pytest.raises(RangeLostError, match=f"no longer has all of {topic}:0"):
-        loop.feed._failed((topic, 0), KafkaError(code))
+        loop.feed._records([Message(topic=topic, partition=0, error=KafkaError(code))])
 
 
 async def test_no_group_is_touched(broker: Broker, unique: Unique, start: Start) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from connector.kafka.inspect import Cluster, ClusterError, Stored
 from connector.model.coordinate import Coordinate
-from tests.broker.launcher.brokers import Broker
+from tests.broker.launcher.brokers import Broker, MockBroker
 from tests.broker.launcher.kafka import KafkaCluster
 from tests.broker.launcher.process import wait_for
 
@@ -108,6 +108,27 @@ def test_one_record_is_read_where_it_stands(broker: Broker, unique: Unique) -> N
             assert cluster.record(Coordinate(topic, 1, offset)) is None
         assert cluster.record(Coordinate(topic, 0, 0)) is None
         assert [each.offset for each in cluster.records(topic)] == [2, 3, 4]
+
+
+def test_what_cannot_be_read_is_told_with_its_place(
+    mock_broker: MockBroker, unique: Unique, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka's client tells of a partition as a whole, without an offset."""
+    topic = unique("orders")
+    mock_broker.create_topic(topic, 1)
+    producer = Producer({"bootstrap.servers": mock_broker.bootstrap})
+    producer.produce(topic, b"x")
+    producer.flush(ANSWER_S)
+    lost = Message(topic=topic, partition=0, error=KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+    with at(mock_broker.bootstrap) as cluster:
+        monkeypatch.setattr(cluster, "_some", lambda: [lost])
+        for read in (
+            lambda: [*cluster.records(topic)],
+            lambda: cluster.record(Coordinate(topic, 0, 0)),
+            lambda: cluster.newest(topic, 0),
+        ):
+            with pytest.raises(ClusterError, match=f"{topic}:0.* can't be read: Broker: Topic auth"):
+                read()
 
 
 def test_the_end_of_a_transaction_is_no_record(real_broker: Broker, unique: Unique) -> None:
