@@ -18,7 +18,7 @@ from confluent_kafka import Consumer
 
 from bench.one_by_one import register
 from connector.cli.common import read_settings
-from connector.cli.run import fast_loop
+from connector.cli.loop import fast_loop
 from connector.codec.answer import NeedSchema, Tombstone, Undecodable
 from connector.codec.decoder import Decoder
 from connector.kafka.properties import consumer_properties

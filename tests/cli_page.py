@@ -10,8 +10,8 @@ from typing import Any
 import typer
 
 from connector.cli.common import BAD_USAGE, FAILED, PROBLEMS_FOUND
+from connector.cli.loop import SECOND_SIGNAL
 from connector.cli.main import app
-from connector.cli.run import SECOND_SIGNAL
 
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 

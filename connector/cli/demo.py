@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.live import Live
 
 from connector.cli.common import FAILED, command
-from connector.cli.run import fast_loop
+from connector.cli.loop import fast_loop
 
 if TYPE_CHECKING:
     from connector.demo import Demo, Progress, Report

@@ -149,8 +149,8 @@ def _rehearse(settings: Settings, chosen: Sequence[Case], others: Sequence[Case]
 
 
 def _replay(settings: Settings, chosen: Sequence[Case], rate: float | None) -> int:
+    from connector.cli.loop import fast_loop
     from connector.cli.progress import shown
-    from connector.cli.run import fast_loop
     from connector.cli.side_run import run_aside
     from connector.side import Side, group_of
 

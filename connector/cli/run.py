@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,14 +11,12 @@ import structlog
 import typer
 
 from connector.cli.common import BAD_USAGE, FAILED, ConfigFile, command, read_settings
+from connector.cli.loop import asked_to_stop, fast_loop
 
 if TYPE_CHECKING:
     from connector.settings import Settings
 
 app = command()
-
-SECOND_SIGNAL = 130
-"""The exit code of a stop that could not wait for its end: somebody asked twice."""
 
 
 @app.command()
@@ -62,15 +59,6 @@ def run(
     sys.exit(code)
 
 
-def fast_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where it exists (not on Windows); asyncio's own is slower and no less right."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
-
-
 async def _carry(settings: Settings) -> int:
     from connector.app import App
 
@@ -97,19 +85,3 @@ async def _carry(settings: Settings) -> int:
         log.error("failed", exc_info=error)
         return FAILED
     return 0
-
-
-def asked_to_stop() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; a second one ends the process where it stands."""
-    asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _on_signal, asked)
-    return asked
-
-
-def _on_signal(asked: asyncio.Event) -> None:
-    if asked.is_set():
-        sys.stderr.flush()
-        raise SystemExit(SECOND_SIGNAL)
-    asked.set()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import signal
 import ssl
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +11,8 @@ from typing import Annotated
 import typer
 
 from connector.cli.common import FAILED, command
+from connector.cli.loop import asked_to_stop, fast_loop
 from connector.cli.options import DestinationName, OptionPairs, destination_named, options_of, read_pairs
-from connector.cli.run import fast_loop
 from connector.faults import Faults, SpecError
 from connector.sandbox import SandboxServer
 from connector.settings.reference import example_options
@@ -84,9 +83,7 @@ def sandbox(
 
 
 async def _serve(server: SandboxServer) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    asked = asked_to_stop()
     try:
         await server.start()
     except OSError as error:
@@ -95,7 +92,7 @@ async def _serve(server: SandboxServer) -> None:
         raise typer.Exit(FAILED) from None
     try:
         print(f"listening {server.url}", flush=True)
-        await stop.wait()
+        await asked.wait()
     finally:
         await server.stop()
 

@@ -13,7 +13,7 @@ from connector.app import App
 from connector.cli.common import BAD_USAGE, FAILED
 from connector.cli.lines import output
 from connector.cli.looking import ANSWER_S, fail, told
-from connector.cli.run import fast_loop
+from connector.cli.loop import fast_loop
 from connector.cli.side_run import run_aside
 from connector.codec.times import epoch_ms
 from connector.configured import keeps_order

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from connector.app import App
-from connector.cli.run import asked_to_stop
+from connector.cli.loop import asked_to_stop
 from connector.kafka.bounded import RangeLostError
 from connector.kafka.inspect import ClusterError
 from connector.settings import Settings

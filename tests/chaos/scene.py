@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
-from connector.cli.run import fast_loop
+from connector.cli.loop import fast_loop
 from connector.codec.avro_form import WriterSchema
 from connector.codec.decoder import Decoder, NotFound
 from connector.codec.encode import encode_framed

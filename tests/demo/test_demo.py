@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from connector.cli.demo_report import summary_of
-from connector.cli.run import fast_loop
+from connector.cli.loop import fast_loop
 from connector.conservation import Conservation
 from connector.demo import Demo, Report
 from connector.kafka.produce import WriteError, Writer

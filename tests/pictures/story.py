@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import Producer
 
-from connector.cli.run import fast_loop
+from connector.cli.loop import fast_loop
 from connector.faults import Faults
 from connector.sandbox import SandboxServer, SandboxThread
 from connector.settings import typed_options
