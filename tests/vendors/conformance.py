@@ -87,6 +87,9 @@ class VendorConformance:
     """Refusals of the stand-in that the contract takes its chance with: what it lets through although the
     vendor may refuse it, alone and at no cost to others."""
 
+    own_words: ClassVar[Sequence[bytes]] = ()
+    """Bodies in which its verdicts read more than the status: tried with every status, as the odd ones."""
+
     switched: ClassVar[Mapping[str, str]] = {}
     """Rows of the event table that read otherwise under these options."""
 
@@ -238,7 +241,7 @@ class VendorConformance:
         items = self._some_items()[:count]
         count = len(items)
         judge = self._destination().judge
-        for answer in (*ODD_ANSWERS, *ODDLY_HEADED, *SILENCES):
+        for answer in (*ODD_ANSWERS, *ODDLY_HEADED, *self._in_its_own_words(), *SILENCES):
             self._assert_sound(judge(items, answer, NOW_MS), count)
 
     @exhaustively
@@ -256,7 +259,7 @@ class VendorConformance:
     def test_every_answer_to_the_probe_means_something(self) -> None:
         """Healthy, not yet, or a listed halt."""
         judge_probe = self._destination().judge_probe
-        for answer in (*ODD_ANSWERS, *SILENCES):
+        for answer in (*ODD_ANSWERS, *self._in_its_own_words(), *SILENCES):
             probed = judge_probe(answer)
             assert isinstance(probed, bool) or is_halt_reason(probed.reason)
 
@@ -347,6 +350,9 @@ class VendorConformance:
         if data.draw(st.integers(0, 5)) == 5:
             return data.draw(any_events(event_type))
         return data.draw(bent_events(self.whole_event(event_type)))
+
+    def _in_its_own_words(self) -> Iterator[Response]:
+        return (Response(status, {}, body) for status in STATUSES for body in self.own_words)
 
     @property
     def _events(self) -> Mapping[str, str]:

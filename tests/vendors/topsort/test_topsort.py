@@ -21,6 +21,15 @@ FORBIDDEN = (
     *("attribution.request_id", "attribution.view_id", "items.name", "items.url", "items.attributes"),
 )
 
+CODES = (
+    "invalid_api_key",
+    "empty_request",
+    "internal_server_error",
+    "request_canceled",
+    "invalid_event_time",
+)
+WORDS = [b'[{"errCode": "%b"}]' % code.encode() for code in CODES]
+
 ADJUSTMENTS = frozenset(
     {
         *("line_dropped", "item_dropped", "ambiguous_token_dropped", "fractional_quantity_folded"),
@@ -35,6 +44,7 @@ class TestTopsort(VendorConformance):
     options = TopsortOptions(currency="EUR")
     forbidden = FORBIDDEN
     adjustments = ADJUSTMENTS
+    own_words = WORDS
 
 
 class TestTopsortOtherwise(VendorConformance):
@@ -55,6 +65,7 @@ class TestTopsortOtherwise(VendorConformance):
         }
     )
     adjustments = ADJUSTMENTS
+    own_words = WORDS
     forbidden = (*FORBIDDEN, "user.opaque_id", "items.product_id", "items.parent_id")
 
 
