@@ -7,6 +7,7 @@ the vendor's own `verdict.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 
 from connector.model.item import Item
 from connector.model.verdict import Delivered, Halt, Reject, Retry, Split
@@ -53,18 +54,26 @@ def by_status(response: Response, throttled_s: float | None = None) -> Delivered
     if 200 <= status < 300:
         return Delivered()
     if 300 <= status < 400:
-        return Halt("unexpected_redirect", str(status))
+        return Halt("unexpected_redirect", in_words(status))
     if not 400 <= status < 600:
         return Retry("connection")
     if status == 429:
         return Retry("throttled", throttled_s)
     if status in HALTS:
-        return Halt(HALTS[status], str(status))
+        return Halt(HALTS[status], in_words(status))
     if status in RETRIES:
         return Retry(RETRIES[status])
     if status >= 500:
         return Retry("server_error")
     return Reject(REFUSALS.get(status, f"http_{status}"))
+
+
+def in_words(status: int) -> str:
+    """A status as people know it, `401 Unauthorized`; the number alone where HTTP has no name for it."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
 
 
 def refused(items: Sequence[Item], reason: str, detail: str = "") -> Split | Reject:

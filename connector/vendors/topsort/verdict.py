@@ -13,7 +13,7 @@ import msgspec
 
 from connector.model.item import Item
 from connector.model.verdict import Delivered, Halt, Reject, Retry, Split, Verdict
-from connector.vendors.answers import by_status, refused, stated_wait_s
+from connector.vendors.answers import by_status, in_words, refused, stated_wait_s
 from connector.vendors.contract import Response
 from connector.vendors.formats import date_ms, number
 
@@ -57,9 +57,9 @@ def judge(items: Sequence[Item], response: Response, now_ms: int) -> Verdict:
     errors = list(_errors(response.body))
     codes = {code for code, _ in errors}
     if "invalid_api_key" in codes:
-        return Halt("auth", f"{status} invalid_api_key")
+        return Halt("auth", f"{in_words(status)}, invalid_api_key")
     if "empty_request" in codes:
-        return Halt("empty_request", f"{status} empty_request")
+        return Halt("empty_request", f"{in_words(status)}, empty_request")
     if status != 429:
         if codes & _RETRY_CODES:
             return Retry("server_error")

@@ -37,7 +37,7 @@ def test_a_rejection_keeps_as_much_as_a_dead_letter_can_hold() -> None:
 
 def test_a_halt_says_nothing_that_the_vendor_wrote() -> None:
     """Its detail is shown to operators, and a text may echo personal data."""
-    assert judge([ITEM], Response(403, {}, b"olena@example.com"), 0) == Halt("auth", "403")
+    assert judge([ITEM], Response(403, {}, b"olena@example.com"), 0) == Halt("auth", "403 Forbidden")
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,10 @@ def test_a_halt_says_nothing_that_the_vendor_wrote() -> None:
     [
         (Response(200, {}, b'{"organizationName":"Shop"}'), True),
         (Response(204), True),
-        (Response(401), Halt("auth", "401")),
-        (Response(403), Halt("auth", "403")),
-        (Response(404), Halt("not_found", "404")),
-        (Response(302), Halt("unexpected_redirect", "302")),
+        (Response(401), Halt("auth", "401 Unauthorized")),
+        (Response(403), Halt("auth", "403 Forbidden")),
+        (Response(404), Halt("not_found", "404 Not Found")),
+        (Response(302), Halt("unexpected_redirect", "302 Found")),
         *((Response(status), False) for status in (400, 408, 409, 418, 429, 500, 503)),
         (Response(None, silence="timeout"), False),
         (Response(None, silence="connection"), False),

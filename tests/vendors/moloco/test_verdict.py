@@ -40,7 +40,7 @@ def test_a_body_that_is_not_the_vendors_is_no_trouble(body: bytes) -> None:
 
 def test_a_halt_says_nothing_that_the_vendor_wrote() -> None:
     """Its detail is shown to operators, and a message may echo personal data."""
-    assert judge(ITEMS, answer(403, message="jane@example.com"), NOW_MS) == Halt("auth", "403")
+    assert judge(ITEMS, answer(403, message="jane@example.com"), NOW_MS) == Halt("auth", "403 Forbidden")
 
 
 def test_a_code_in_the_body_changes_nothing() -> None:
@@ -54,8 +54,8 @@ def test_a_code_in_the_body_changes_nothing() -> None:
     ("response", "expected"),
     [
         (Response(200), True),
-        (Response(401), Halt("auth", "401")),
-        (Response(302), Halt("unexpected_redirect", "302")),
+        (Response(401), Halt("auth", "401 Unauthorized")),
+        (Response(302), Halt("unexpected_redirect", "302 Found")),
         (Response(400), False),
         (Response(429), False),
         (Response(503), False),

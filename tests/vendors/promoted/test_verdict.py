@@ -38,7 +38,7 @@ def test_a_rejection_keeps_the_vendors_words() -> None:
 
 def test_a_halt_says_nothing_that_the_vendor_wrote() -> None:
     """Its detail is shown to operators, and a message may echo personal data."""
-    assert judge(ONE, answer(403, "jane@example.com"), NOW_MS) == Halt("auth", "403")
+    assert judge(ONE, answer(403, "jane@example.com"), NOW_MS) == Halt("auth", "403 Forbidden")
 
 
 def test_silence_is_an_outage() -> None:
@@ -54,9 +54,9 @@ def test_silence_is_an_outage() -> None:
         (Response(204), True),
         (answer(400), True),
         (answer(422), True),
-        (answer(401), Halt("auth", "401")),
-        (answer(403), Halt("auth", "403")),
-        (answer(404), Halt("not_found", "404")),
+        (answer(401), Halt("auth", "401 Unauthorized")),
+        (answer(403), Halt("auth", "403 Forbidden")),
+        (answer(404), Halt("not_found", "404 Not Found")),
         *((answer(status), False) for status in (302, 402, 405, 407, 408, 409, 410, 413, 415, 425, 426)),
         *((answer(status), False) for status in (418, 429, 500, 502, 503, 504, 101)),
         (Response(None, silence="timeout"), False),

@@ -52,8 +52,8 @@ def test_a_rejection_keeps_the_vendors_words() -> None:
 def test_a_halt_says_nothing_that_the_vendor_wrote() -> None:
     """Its detail is shown to operators, and a message may echo personal data."""
     halt = judge([item()], answer(403, "invalid_api_key", message="jane@example.com"), NOW_MS)
-    assert halt == Halt("auth", "403 invalid_api_key")
-    assert judge([item()], answer(401), NOW_MS) == Halt("auth", "401")
+    assert halt == Halt("auth", "403 Forbidden, invalid_api_key")
+    assert judge([item()], answer(401), NOW_MS) == Halt("auth", "401 Unauthorized")
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,11 @@ def test_a_halt_says_nothing_that_the_vendor_wrote() -> None:
         (answer(400), True),
         (answer(204), True),
         (answer(400, "internal_server_error"), False),
-        (answer(400, "invalid_api_key"), Halt("auth", "400 invalid_api_key")),
-        (answer(401), Halt("auth", "401")),
-        (answer(403, "no_permission"), Halt("auth", "403")),
-        (answer(404), Halt("not_found", "404")),
-        (answer(302), Halt("unexpected_redirect", "302")),
+        (answer(400, "invalid_api_key"), Halt("auth", "400 Bad Request, invalid_api_key")),
+        (answer(401), Halt("auth", "401 Unauthorized")),
+        (answer(403, "no_permission"), Halt("auth", "403 Forbidden")),
+        (answer(404), Halt("not_found", "404 Not Found")),
+        (answer(302), Halt("unexpected_redirect", "302 Found")),
         (answer(409), False),
         (answer(413), False),
         (answer(429), False),
