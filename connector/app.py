@@ -37,6 +37,7 @@ from connector.ops import logs
 from connector.ops.health import HealthServer
 from connector.ops.telemetry import Telemetry
 from connector.ops.watchdog import Watchdog
+from connector.ops.words import Key
 from connector.pipeline import Pipeline
 from connector.settings import Settings, describe, fingerprint
 from connector.side import Side
@@ -307,6 +308,8 @@ class App:
     def _credentials(self) -> Mapping[str, str]:
         key = self._secret.read()
         logs.register_secret(key)
+        secret = self._secret
+        self.telemetry.key_read(Key(secret.place, secret.is_followed, secret.read_ms, secret.trouble))
         return self.destination.credentials(key)
 
 

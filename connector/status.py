@@ -109,7 +109,7 @@ class Status:
 
     def status(self) -> Mapping[str, object]:
         """Everything worth knowing, ready for JSON."""
-        sender = self._sender.snapshot()
+        sender, halt, key = self._sender.snapshot(), self._telemetry.halt, self._telemetry.key
         state, waits_on, topics = self.state(), self._waits_on(), self.topics()
         waits = self._waits(waits_on)
         lag = sum(partition.lag or 0 for partition in self._assignment)
@@ -118,10 +118,13 @@ class Status:
             "destination": self._telemetry.destination,
             "version": __version__,
             "state": state,
-            "told": words.told(state, self._telemetry.halt_reason, bool(waits), lag, in_flight),
+            "told": words.told(state, halt, key, bool(waits), lag, in_flight),
             "waits": waits,
-            "halt_reason": self._telemetry.halt_reason,
-            "halt_detail": self._telemetry.halt_detail or None,
+            "halt_reason": halt.reason if halt is not None else None,
+            "halt_detail": (halt.detail or None) if halt is not None else None,
+            "halted_since": words.at(halt.since_ms) if halt is not None else None,
+            "key": {"from": key.place, "read_at": key.read_at, "trouble": key.trouble or None},
+            "keys_refused": halt.keys_refused if halt is not None else 0,
             "waits_on": waits_on or None,
             "breaker": sender.breaker,
             "concurrency_limit": sender.limit,
@@ -171,10 +174,10 @@ class Status:
             waits.append(f"{words.partitions(halted)} {still} still until a person acts: see below.")
         paused = sum(partition.paused and partition.halted is None for partition in self._assignment)
         if paused:
-            full = self._assignment.open_bytes >= self._limit_bytes // 2
+            halt_reason = self._telemetry.halt_reason
+            full = halt_reason is None and self._assignment.open_bytes >= self._limit_bytes // 2
             why = "The byte budget is used up: " if full else ""
-            wait = "waits" if paused == 1 else "wait"
-            waits.append(f"{why}{words.partitions(paused)} {wait} until the destination takes more.")
+            waits.append(why + words.pause_ends(halt_reason, paused))
         return waits
 
     def measure(self, limit_bytes: int) -> None:

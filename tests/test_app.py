@@ -131,6 +131,32 @@ async def test_a_wrong_key_halts_and_a_new_one_resumes_alone(
         assert len(stage.accepted) == 50
 
 
+async def test_another_key_that_is_refused_too_is_told_in_the_log_and_in_the_sentence(
+    mock_broker: MockBroker, unique: Unique, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once for each: whoever has changed the file need not guess whether it was tried. No key is shown."""
+    monkeypatch.setattr(sender, "SECRET_LOOK_S", 0.05)
+    monkeypatch.setattr(sender, "HALT_PROBE_S", 0.2)
+    wrong = "wrong-key-0123456789", "stale-key-0123456789", "other-key-0123456789"
+    with capture_logs() as lines:
+        async with Stage(mock_broker, unique, tmp_path, key=wrong[0]) as stage:
+            await stage.write(click(1))
+            await stage.until(lambda: stage.app.status()["state"] == "halted", "the halt")
+            for number, key in enumerate(wrong[1:], start=2):
+                stage.key_file.write_text(key)
+                await stage.until(lambda n=number: stage.app.status()["keys_refused"] == n, "the refusal")  # type: ignore[misc]
+                await asyncio.sleep(0.5)  # a probe or two more
+            status = json.loads((await stage.get("/status"))[1])
+            stage.key_file.write_text("right-key-0123456789")
+            await stage.until(partial(stage.has_accepted, 1), "the event at the vendor")
+    told = [line for line in lines if line["event"] in ("halted", "key_refused", "resumed")]
+    assert [line["event"] for line in told] == ["halted", "key_refused", "key_refused", "resumed"]
+    assert {line["key_from"] for line in told} == {str(stage.key_file)}
+    assert [line["detail"] for line in told[:3]] == ["401 Unauthorized, invalid_api_key"] * 3
+    assert f"read from {stage.key_file} at {status['key']['read_at']}, was refused as well" in status["told"]
+    assert not any(key in text for key in wrong for text in (str(lines), str(status)))
+
+
 async def test_a_poll_thread_that_hangs_ends_the_process_with_its_stack_in_the_log(
     mock_broker: MockBroker, unique: Unique, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

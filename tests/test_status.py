@@ -15,6 +15,7 @@ from connector.kafka.budget import Budget
 from connector.model.record import Lease, Record
 from connector.ops.metrics import OVERFLOW, SERIES_MAX
 from connector.ops.watchdog import DEAD_S, FrontierSnapshot, Watchdog
+from connector.ops.words import Key
 from connector.status import Status
 from connector.vendors.contract import Response
 from tests.delivery import virtual_time
@@ -169,6 +170,36 @@ def test_state_goes_from_starting_to_stopping() -> None:
         rig.pipeline.halted("auth", "")
         status.stopping = True
         assert seen(status)["state"] == "stopping"
+
+    tell(story, lambda ids: refused(ids) if keys else ok(ids))
+
+
+def test_a_halt_says_since_when_and_which_keys_were_refused() -> None:
+    """The file of the key and when it was read, in fields and in the sentence; what is paused meanwhile
+    waits for another key, not for a destination that would take more."""
+    keys = ["old"]
+
+    async def story(rig: Rig, status: Status) -> None:
+        rig.telemetry.key_read(Key("/run/key", True, NOW_MS))
+        lease = rig.assign()
+        says(seen(status), halted_since=None, keys_refused=0)
+        rig.poll(lease, *(in_json(number) for number in range(60)))
+        await soon(lambda: status.state() == "halted")
+        first = seen(status)
+        read_at = "2026-01-01T00:00:00Z"
+        says(first, key={"from": "/run/key", "read_at": read_at, "trouble": None}, keys_refused=1)
+        assert f"since {first['halted_since']}. " in first["told"]
+        assert "(key refused), read from /run/key at 2026-01-01T00:00:00Z." in first["told"]
+        assert first["waits"] == ["One partition waits for another key."]
+        rig.telemetry.key_read(Key("/run/key", True, NOW_MS + 60_000, "the file is empty"))
+        assert seen(status)["key"]["trouble"] == "the file is empty"
+        rig.telemetry.key_refused("no right")
+        again = seen(status)
+        says(again, halted_since=first["halted_since"], halt_detail="no right", keys_refused=2)
+        assert "at 2026-01-01T00:01:00Z, was refused as well (no right)" in again["told"]
+        keys.clear()
+        await soon(lambda: status.state() == "running")
+        says(seen(status), halted_since=None, halt_detail=None, keys_refused=0)
 
     tell(story, lambda ids: refused(ids) if keys else ok(ids))
 

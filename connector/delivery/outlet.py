@@ -56,6 +56,8 @@ class Report(Protocol):
 
     def breaker_changed(self, state: BreakerState, detail: str, probe_s: float | None) -> None: ...
 
+    def key_refused(self, detail: str) -> None: ...
+
 
 SenderState = Literal["sending", "gated", "capped", "breaker_open", "halted"]
 

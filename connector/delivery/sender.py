@@ -40,6 +40,7 @@ TICK_S = 0.001
 
 class _Halted(msgspec.Struct, frozen=True):
     reason: str
+    detail: str
     final: bool
     """Only a restart ends it."""
 
@@ -84,6 +85,8 @@ class Sender:
         self._failed_last: Batch | None = None
         self._last_failure = ""
         self._halted: _Halted | None = None
+        self._has_new_key = False
+        """Read since the halt began, and not answered yet."""
         self._in_hand: set[Batch] = set()
         """Chosen to leave, and not yet judged: as many as requests are in flight."""
         self._on_the_wire: dict[Batch, asyncio.Task[object]] = {}
@@ -480,7 +483,7 @@ class Sender:
     def _halt(self, halt: Halt, *, final: bool) -> None:
         if self._is_final() or (self._is_halted() and not final):
             return
-        self._halted = _Halted(halt.reason, final)
+        self._halted = _Halted(halt.reason, halt.detail, final)
         self._outlet.halted(halt.reason, halt.detail)
         if not final:
             self._spawn(self._recover())
@@ -488,15 +491,19 @@ class Sender:
     async def _recover(self) -> None:
         """Halted: every 30 seconds, and when the secret changes, see whether the vendor lets us in."""
         try:
-            let_in = False
-            while not let_in:
+            while True:
                 await self._until_next_try()
                 if self._is_final():
                     return
-                let_in = await self._is_let_in()
-            if self._is_final():  # somebody halted us for good while we asked
-                return
+                answer = await self._try_again()
+                if self._is_final():  # somebody halted us for good while we asked
+                    return
+                if isinstance(answer, Halt):
+                    self._refused_again(answer)
+                elif answer:
+                    break
             self._halted = None
+            self._has_new_key = False
             self._pace.restart()
             self._outlet.resumed()
             self._pump()
@@ -508,12 +515,25 @@ class Sender:
         while (left_s := at - self._time()) > 0 and not self._is_final():
             await asyncio.sleep(min(left_s, SECRET_LOOK_S))
             if self._transport.use_credentials(self._read_credentials()):
+                self._has_new_key = True
                 at = min(at, max(self._time(), self._pace.asks_from))
 
-    async def _is_let_in(self) -> bool:
+    def _refused_again(self, halt: Halt) -> None:
+        """The same as before, perhaps to another key, which is told once; or another reason to halt."""
+        known, has_new_key = self._halted, self._has_new_key
+        assert known is not None, "it was tried again because we are halted"
+        self._halted = _Halted(halt.reason, halt.detail, final=False)
+        self._has_new_key = False
+        if has_new_key and halt.reason == known.reason == "auth":
+            self._telemetry.key_refused(halt.detail)
+        elif self._halted != known:
+            self._outlet.halted(halt.reason, halt.detail)
+
+    async def _try_again(self) -> Halt | bool:
+        """Whether the vendor lets us in; the halt if it says why not."""
         answer = await self._ask_vendor()
         if answer is not None:
-            return answer is True
+            return answer
         batch = self._next_batch(self._time(), probing=True)
         if batch is None:
             return True  # nothing to find out with: the next batch will tell, alone, since the limit restarts
@@ -523,4 +543,6 @@ class Sender:
         self._in_hand.add(batch)
         verdict = await self._send(batch)
         self._in_hand.remove(batch)
-        return verdict is not None and not isinstance(verdict, Halt | Retry)
+        if isinstance(verdict, Halt):
+            return verdict
+        return verdict is not None and not isinstance(verdict, Retry)

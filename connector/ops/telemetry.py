@@ -19,6 +19,7 @@ from connector import __version__
 from connector.ops.counts import Counts, TopicCounts
 from connector.ops.metrics import Exposition, Labels, Metrics
 from connector.ops.repeats import Level, Line, Repeats
+from connector.ops.words import Halted, Key
 
 FEW = 20
 """Lines of one kind in `repeats.REPEAT_S` about what changes seldom (a partition, the breaker): each is worth
@@ -35,8 +36,14 @@ BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2}
 class Telemetry:
     """One method a happening; doers get it passed. Called on the loop (the watchdog's thread only logs)."""
 
-    def __init__(self, destination: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        destination: str,
+        clock: Callable[[], float] = time.monotonic,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
         self.destination = destination
+        self._now_ms = now_ms
         self.metrics = metrics = Metrics()
         self._clock = clock
         self._log = structlog.stdlib.get_logger("connector")
@@ -69,8 +76,8 @@ class Telemetry:
         metrics.derive("scalable_lag", self._scalable_lag)
 
         self.breaker: Literal["closed", "half_open", "open"] = "closed"
-        self.halt_reason: str | None = None
-        self.halt_detail = ""
+        self.halt: Halted | None = None
+        self.key = Key("destination.api_key", False, now_ms())
         self.halted_partitions: dict[tuple[str, int], str] = {}
         self._gated_until = 0.0
 
@@ -202,22 +209,61 @@ class Telemetry:
 
     def halted(self, reason: str, detail: str = "") -> None:
         """Nothing is sent until a person acts, or a rotated key works."""
-        if reason == self.halt_reason:
+        if (reason, detail) == (self.halt_reason, self.halt_detail):
             return
-        self.halt_reason = reason
-        self.halt_detail = detail
+        since_ms = self.halt.since_ms if self.halt is not None else self._now_ms()
+        refused = max(1, self.halt.keys_refused if self.halt is not None else 0) if reason == "auth" else 0
+        self.halt = Halted(reason, detail, since_ms, self.key, refused)
         self._show_halts()
         self._log.error(
-            "halted", reason=reason, detail=detail, consequence="nothing is sent; nothing is lost"
+            "halted",
+            reason=reason,
+            detail=detail,
+            **(self._which_key() if reason == "auth" else {}),
+            consequence="nothing is sent; nothing is lost",
         )
+
+    def key_read(self, key: Key) -> None:
+        """The key was looked at: the same as before, or another, or what can be none."""
+        if key.trouble and key.trouble != self.key.trouble:
+            self._say("warning", "key_unusable", key_from=key.place, why=key.trouble)
+        self.key = key
+
+    def key_refused(self, detail: str) -> None:
+        """Halted because a key was refused, and another one was refused as well."""
+        assert self.halt is not None, "the first one halts"
+        refused = self.halt.keys_refused + 1
+        self.halt = Halted(self.halt.reason, detail, self.halt.since_ms, self.key, refused)
+        self._say(
+            "error",
+            "key_refused",
+            detail=detail,
+            **self._which_key(),
+            keys_refused=refused,
+            consequence="the halt goes on; nothing is lost",
+        )
+
+    def _which_key(self) -> dict[str, object]:
+        return {"key_from": self.key.place, "key_read_at": self.key.read_at}
+
+    @property
+    def halt_reason(self) -> str | None:
+        """Why nothing is sent; None while something may be."""
+        return self.halt.reason if self.halt is not None else None
+
+    @property
+    def halt_detail(self) -> str:
+        """More about it: the vendor's status, how many events; empty without."""
+        return self.halt.detail if self.halt is not None else ""
 
     def resumed(self) -> None:
         """A halt is over."""
-        if self.halt_reason is None:
+        if self.halt is None:
             return
-        self._log.info("resumed", reason=self.halt_reason)
-        self.halt_reason = None
-        self.halt_detail = ""
+        after_s = (self._now_ms() - self.halt.since_ms) / 1000
+        which = self._which_key() if self.halt.reason == "auth" else {}
+        self._log.info("resumed", reason=self.halt.reason, after_s=round(after_s, 1), **which)
+        self.halt = None
         self._show_halts()
 
     # ── Kafka ────────────────────────────────────────────────────────────────────────────────────

@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
 
 from connector.model.outcome import HTTP_PREFIX
 
+
+class Key(msgspec.Struct, frozen=True):
+    """Which key is used, never the key: the file, variable or setting that it comes from, and when it was
+    read there. A file `is_followed`: another key in it is tried without a restart. `trouble`: why the file
+    gives no key now, and the last one stays."""
+
+    place: str
+    is_followed: bool
+    read_ms: int
+    trouble: str = ""
+
+    @property
+    def read_at(self) -> str:
+        """When, for people."""
+        return at(self.read_ms)
+
+
+class Halted(msgspec.Struct, frozen=True):
+    """Why nothing is sent, with the vendor's status or more, and since when. `key` is the one that was in use
+    when it was said last; `keys_refused`: so many keys were, in this halt."""
+
+    reason: str
+    detail: str
+    since_ms: int
+    key: Key
+    keys_refused: int = 0
+
+
 HALTS = {
-    "auth": "The destination refuses our credential. Put a valid key where destination.api_key_file points: "
-    "it is looked at every second, and sending resumes.",
     "not_found": "The destination does not know this address or account. Compare destination.url and "
     "destination.options with what the vendor gave you.",
     "wrong_method": "The destination does not take what we do at this address. Compare destination.url with "
@@ -27,8 +56,44 @@ HALTS = {
 """By halt reason."""
 
 
-def halt(reason: str) -> str:
+def auth(halted: Halted, key: Key) -> str:
+    """Which key was refused how, and what to do: a wrong key and one that lacks a right differ in that."""
+    read = f"read from {key.place} at {halted.key.read_at}"
+    if halted.keys_refused > 1:
+        said = f"The destination refuses our key; another one, {read}, was refused as well ({halted.detail})."
+    else:
+        said = f"The destination refuses our key ({halted.detail}), {read}."
+    return " ".join(filter(None, (said, key_meaning(halted.detail), key_remedy(halted.key, key))))
+
+
+KEY_MEANINGS = {
+    "401": "So it does not know this key: it is wrong, has expired or was withdrawn.",
+    "403": "So it may know this key, and does not allow it this: the key lacks a right, or destination.url "
+    "or destination.options name what belongs to another account. Some vendors say so of a wrong key, too.",
+}
+"""By status."""
+
+
+def key_meaning(detail: str) -> str:
+    """What the status that a refused key met says of it; empty where it says no more than that."""
+    return KEY_MEANINGS.get(detail[:3], "")
+
+
+def key_remedy(refused: Key, now: Key) -> str:
+    """Where to put another key and what happens then, or what happens to the one that is there now."""
+    if not now.is_followed:
+        return f"Put a valid key into {now.place} and restart; a key in a file needs no restart."
+    if now.read_ms != refused.read_ms:
+        return f"Another key was read at {now.read_at}, and is being tried."
+    remedy = "Put a valid key into that file: it is looked at every second, and sending resumes."
+    return f"{remedy} Now it gives none: {now.trouble}." if now.trouble else remedy
+
+
+def halt(halted: Halted, key: Key) -> str:
     """Why nothing is sent, and what to do."""
+    reason = halted.reason
+    if reason == "auth":
+        return auth(halted, key)
     if reason in HALTS:
         return HALTS[reason]
     status = reason.removeprefix(HTTP_PREFIX)
@@ -44,10 +109,11 @@ STATES = {
 }
 
 
-def told(state: str, halt_reason: str | None, waits: bool, lag: int, in_flight: int) -> str:
+def told(state: str, halted: Halted | None, key: Key, waits: bool, lag: int, in_flight: int) -> str:
     """The first sentence of the page: how it is, as one would say it."""
-    if halt_reason is not None and state != "stopping":
-        return f"Nothing is sent. {halt(halt_reason)} Nothing is lost: records stay in Kafka."
+    if halted is not None and state != "stopping":
+        since = f"Nothing is sent since {at(halted.since_ms)}."
+        return f"{since} {halt(halted, key)} Nothing is lost: records stay in Kafka."
     if state in STATES:
         return STATES[state]
     if waits:
@@ -55,6 +121,19 @@ def told(state: str, halt_reason: str | None, waits: bool, lag: int, in_flight: 
     if lag == 0 and in_flight == 0:
         return "Everything that Kafka has was delivered, skipped for a reason, or put aside as a dead letter."
     return "Reading and delivering."
+
+
+def at(epoch_ms: int) -> str:
+    """A moment, RFC 3339 in UTC, to the second."""
+    return datetime.fromtimestamp(epoch_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def pause_ends(halt_reason: str | None, count: int) -> str:
+    """What so many paused partitions wait for."""
+    wait = f"{partitions(count)} {'waits' if count == 1 else 'wait'}"
+    if halt_reason is None:
+        return f"{wait} until the destination takes more."
+    return f"{wait} for another key." if halt_reason == "auth" else f"{wait} for the end of the halt."
 
 
 def partitions(count: int) -> str:

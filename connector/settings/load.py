@@ -140,6 +140,8 @@ def _checked(given: Given) -> Settings:
         problems += _for_its_destination(settings, wrong)
     if problems:
         raise ConfigurationError(given.traced(problems))
+    if variable := given.variables.get("destination.api_key"):
+        settings.destination.key_comes_from(variable)
     return settings
 
 

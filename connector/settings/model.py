@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    PrivateAttr,
     SecretStr,
     WithJsonSchema,
     model_validator,
@@ -156,13 +157,18 @@ class DestinationSettings(Section):
         None, "File that holds the key; read again when it changes, so a rotated key needs no restart."
     )
     options: dict[str, Any] = setting({}, "The destination's own settings; see its part of this page.")
+    _key_place: str = PrivateAttr("destination.api_key")
+
+    def key_comes_from(self, variable: str) -> None:
+        """The key is in this environment variable, not in the file of settings."""
+        self._key_place = variable
 
     def secret(self) -> Secret:
         """The vendor's key, following its file."""
         if self.api_key_file is not None:
             return Secret(file=self.api_key_file)
         assert self.api_key is not None, "checked when the configuration was read"
-        return Secret(self.api_key.get_secret_value())
+        return Secret(self.api_key.get_secret_value(), place=self._key_place)
 
 
 class SchemaRegistrySettings(Section):

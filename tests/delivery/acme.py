@@ -18,6 +18,9 @@ from connector.vendors.contract import Destination, Limits, MapResult, Request, 
 LIMITS = Limits(items_max=10, body_bytes_max=10_000, retry=RetryPolicy(first_s=0.5, cap_s=60.0))
 
 
+HALTS = {401: Halt("auth", "key refused"), 403: Halt("auth", "no right"), 404: Halt("not_found", "where?")}
+
+
 class Options(BaseModel):
     """None."""
 
@@ -30,7 +33,8 @@ class Half(msgspec.Struct):
 
 
 class Acme(Destination):
-    """207 is Partial, 400 splits, 409 rejects, 401 halts, 429 throttles, 5xx and silence are retried."""
+    """207 is Partial, 400 splits, 409 rejects, 401, 403 and 404 halt, 429 throttles, 5xx and silence are
+    retried."""
 
     name = "invented"
     Options = Options
@@ -73,8 +77,8 @@ class Acme(Destination):
                 return Split() if len(items) > 1 else Reject("vendor_rejected", response.body.decode())
             case 409:
                 return Reject("http_409")
-            case 401:
-                return Halt("auth", "key refused")
+            case 401 | 403 | 404 as status:
+                return HALTS[status]
             case 425:
                 return Retry("clock_skew", _after_s(response))
             case 429:
@@ -86,8 +90,8 @@ class Acme(Destination):
         return Request("GET", {}, b"probe") if self._probes else None
 
     def judge_probe(self, response: Response) -> Halt | bool:
-        if response.status == 401:
-            return Halt("auth", "key refused")
+        if response.status in HALTS:
+            return HALTS[response.status]
         return response.status == 200
 
     @classmethod

@@ -77,6 +77,7 @@ class Told:
         self.breaker_words: list[str] = []
         self.probes_s: list[float | None] = []
         self.limits: list[int] = []
+        self.keys_refused: list[str] = []
         self.in_flight = 0
 
     def request_done(self, verdict: str, status: str, took_s: float, items: int, body_bytes: int) -> None:
@@ -102,6 +103,9 @@ class Told:
         self.breaker.append(state)
         self.probes_s.append(probe_s)
         self.breaker_words.append(detail)
+
+    def key_refused(self, detail: str) -> None:
+        self.keys_refused.append(detail)
 
 
 class Rig:

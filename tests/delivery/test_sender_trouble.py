@@ -376,6 +376,57 @@ def test_a_new_key_waits_where_the_vendor_was_just_asked() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("probes", [False, True])
+def test_each_key_that_is_refused_in_a_halt_is_told_once(probes: bool) -> None:
+    """Whoever puts another key into the file learns what became of it; a vendor that is silent said nothing
+    yet, and the old key that is refused every 30 s is no news."""
+
+    async def main() -> None:
+        answers = {"old": Response(401), "second": Response(403), "third": DOWN}
+        rig = Rig(lambda ids: answers[rig.wire.credentials["x-key"]], destination=Acme(probes=probes))
+        submit_batches(rig, 1)
+        await asyncio.sleep(100)
+        assert rig.told.keys_refused == []
+        rig.key = "second"
+        await asyncio.sleep(100)
+        assert rig.told.keys_refused == ["no right"]
+        rig.key = "third"
+        await asyncio.sleep(100)
+        assert rig.told.keys_refused == ["no right"]
+        answers["third"] = Response(401)
+        await asyncio.sleep(100)
+        assert rig.told.keys_refused == ["no right", "key refused"]
+        assert rig.outcomes.halts == [("auth", "key refused")]
+
+    run(main())
+
+
+def test_a_halt_says_the_reason_that_holds_now() -> None:
+    """The key is taken, but the address is wrong: a person who looks at the old reason looks in vain."""
+
+    async def main() -> None:
+        answers = {"old": Response(401), "new": Response(404), "newest": Response(401)}
+        rig = Rig(lambda ids: answers[rig.wire.credentials["x-key"]])
+        submit_batches(rig, 1)
+        await asyncio.sleep(10)
+        answers["old"] = Response(403)
+        await asyncio.sleep(100)
+        rig.key = "new"
+        await asyncio.sleep(100)
+        assert rig.sender.snapshot().halt_reason == "not_found"
+        rig.key = "newest"
+        await asyncio.sleep(100)
+        assert rig.outcomes.halts == [
+            ("auth", "key refused"),
+            ("auth", "no right"),
+            ("not_found", "where?"),
+            ("auth", "key refused"),
+        ]
+        assert rig.told.keys_refused == []
+
+    run(main())
+
+
 def test_a_halt_is_not_over_because_the_vendor_is_silent() -> None:
     """Only an answer that takes or judges events ends a halt."""
 

@@ -16,6 +16,7 @@ from connector.ops.counts import TOPICS_MAX
 from connector.ops.metrics import OVERFLOW
 from connector.ops.repeats import REPEAT_S
 from connector.ops.telemetry import FEW, Telemetry
+from connector.ops.words import Halted, Key
 
 
 class Clock:
@@ -39,7 +40,7 @@ def lines() -> Iterator[list[EventDict]]:
 
 @pytest.fixture
 def telemetry(clock: Clock, lines: list[EventDict]) -> Telemetry:
-    return Telemetry("topsort", clock)
+    return Telemetry("topsort", clock, lambda: int(clock.now * 1000))
 
 
 def value(telemetry: Telemetry, name: str, *labels: str | int) -> float:
@@ -202,6 +203,8 @@ STORMS: dict[str, Callable[[Telemetry, int], None]] = {
     "drained": lambda to, number: to.drained(0.1, number),
     "gate_closed": lambda to, number: to.gate_closed(number),
     "in_flight_bytes": lambda to, number: to.in_flight_bytes(number, 10),
+    "key_read": lambda to, number: to.key_read(Key("/run/key", True, 0, str(number))),
+    "key_refused": lambda to, number: _refused(to, str(number)),
     "lag": lambda to, number: to.lag("orders", number % 9, number),
     "mapper_failed": lambda to, number: to.mapper_failed(str(number), ValueError(str(number))),
     "oldest_unsettled": lambda to, number: to.oldest_unsettled("orders", number % 9, number),
@@ -220,6 +223,13 @@ STORMS: dict[str, Callable[[Telemetry, int], None]] = {
     "schema_fetched": lambda to, number: to.schema_fetched(("ok", "failed", "not_found")[number % 3], number),
 }
 """Every happening that traffic, a vendor, Kafka or the group can bring about as often as it likes."""
+
+
+def _refused(telemetry: Telemetry, detail: str) -> None:
+    if telemetry.halt is None:
+        telemetry.halt = Halted("auth", "", 0, telemetry.key, 1)
+    telemetry.key_refused(detail)
+
 
 SELDOM = {
     "advised",
@@ -299,7 +309,7 @@ def test_halted_shows_each_reason_that_holds_now(telemetry: Telemetry, lines: li
     """The process's halt and those of single partitions do not hide one another."""
     telemetry.partition_halted("orders", 1, "offset_lost", "gone")
     telemetry.halted("auth", "401")
-    telemetry.halted("auth", "401 again")
+    telemetry.halted("auth", "401")
     assert value(telemetry, "halted", "auth") == 1
     telemetry.halted("http_402", "pay")
     assert value(telemetry, "halted", "auth") == 0
@@ -311,6 +321,39 @@ def test_halted_shows_each_reason_that_holds_now(telemetry: Telemetry, lines: li
     telemetry.rebalanced("revoked", ["orders:1"])
     assert value(telemetry, "halted", "offset_lost") == 0
     assert said(lines) == ["partition_halted", "halted", "halted", "resumed", "partitions_revoked"]
+
+
+def test_a_refused_key_is_told_with_its_place_and_each_other_one_too(
+    telemetry: Telemetry, clock: Clock, lines: list[EventDict]
+) -> None:
+    """A line each, with the file and when it was read; what can be no key once; the end with how long."""
+    telemetry.key_read(Key("/run/key", True, 999_000))
+    telemetry.halted("auth", "401 Unauthorized")
+    clock.now += 10
+    telemetry.key_read(Key("/run/key", True, 999_000, "the file is empty"))
+    telemetry.key_read(Key("/run/key", True, 999_000, "the file is empty"))
+    telemetry.key_read(Key("/run/key", True, 1_010_000))
+    telemetry.key_refused("403 Forbidden")
+    clock.now += 10
+    telemetry.halted("auth", "401 Unauthorized")
+    assert telemetry.halt == Halted(
+        "auth", "401 Unauthorized", 1_000_000, Key("/run/key", True, 1_010_000), keys_refused=2
+    )
+    telemetry.resumed()
+    assert telemetry.halt_reason is None
+    assert said(lines) == ["halted", "key_unusable", "key_refused", "halted", "resumed"]
+    assert [line.get("key_read_at") for line in lines] == [
+        "1970-01-01T00:16:39Z",
+        None,
+        "1970-01-01T00:16:50Z",
+        "1970-01-01T00:16:50Z",
+        "1970-01-01T00:16:50Z",
+    ]
+    assert {line["key_from"] for line in lines} == {"/run/key"}
+    assert [line.get("detail") for line in lines[:3]] == ["401 Unauthorized", None, "403 Forbidden"]
+    assert (lines[2]["log_level"], lines[2]["keys_refused"]) == ("error", 2)
+    assert lines[1]["why"] == "the file is empty"
+    assert lines[4]["after_s"] == 20.0
 
 
 def test_scalable_lag_is_lag_that_a_replica_would_help_with(telemetry: Telemetry, clock: Clock) -> None:

@@ -7,11 +7,61 @@ import pytest
 from connector.model.outcome import HALT_REASONS
 from connector.ops import words
 
+FILE = words.Key("/run/secrets/key", True, 0)
+VARIABLE = words.Key("CONNECTOR_DESTINATION__API_KEY", False, 0)
+
+
+def halted(reason: str, detail: str = "", key: words.Key = FILE, keys_refused: int = 1) -> words.Halted:
+    return words.Halted(reason, detail, 1_767_225_600_999, key, keys_refused)
+
 
 def test_every_halt_has_its_sentence() -> None:
-    """One that says what to do, and no other."""
-    assert words.HALTS.keys() == HALT_REASONS
-    assert "409" in words.halt("http_409")
+    """One that says what to do, and no other; a refused key's is made of what is known of it."""
+    assert words.HALTS.keys() | {"auth"} == HALT_REASONS
+    assert "409" in words.halt(halted("http_409"), FILE)
+
+
+def test_a_refused_key_is_named_by_its_place_and_its_status_explained() -> None:
+    """Without the key itself. A key that is wrong and one that lacks a right are mended differently, and a
+    status that says neither is not explained."""
+    wrong = words.halt(halted("auth", "401 Unauthorized"), FILE)
+    assert "(401 Unauthorized), read from /run/secrets/key at 1970-01-01T00:00:00Z" in wrong
+    assert "has expired" in wrong
+    assert "lacks a right" not in wrong
+    lacking = words.halt(halted("auth", "403 Forbidden"), FILE)
+    assert "lacks a right" in lacking
+    assert "has expired" not in lacking
+    odd = words.halt(halted("auth", "400 Bad Request, invalid_api_key"), FILE)
+    assert "So it" not in odd
+    assert "(400 Bad Request, invalid_api_key)" in odd
+
+
+def test_what_to_do_about_a_refused_key_depends_on_where_it_is() -> None:
+    """A file is followed; a variable is read at the start alone."""
+    assert "into that file: it is looked at every second" in words.halt(halted("auth"), FILE)
+    fixed = words.halt(halted("auth", key=VARIABLE), VARIABLE)
+    assert "into CONNECTOR_DESTINATION__API_KEY and restart" in fixed
+    assert "every second" not in fixed
+
+
+def test_another_key_is_told_while_it_is_tried_and_when_it_was_refused() -> None:
+    """And what can be no key, as it will never be tried."""
+    another = words.Key(FILE.place, True, 61_000)
+    tried = words.halt(halted("auth"), another)
+    assert "read from /run/secrets/key at 1970-01-01T00:00:00Z" in tried
+    assert "Another key was read at 1970-01-01T00:01:01Z, and is being tried." in tried
+    refused = words.halt(halted("auth", "401 Unauthorized", another, 2), another)
+    assert "at 1970-01-01T00:01:01Z, was refused as well (401 Unauthorized)." in refused
+    assert "being tried" not in refused
+    empty = words.Key(FILE.place, True, 0, "the file is empty")
+    assert "Now it gives none: the file is empty." in words.halt(halted("auth"), empty)
+
+
+def test_what_paused_partitions_wait_for() -> None:
+    """In a halt it is not the destination that must take more."""
+    assert words.pause_ends(None, 1) == "One partition waits until the destination takes more."
+    assert words.pause_ends("auth", 3) == "3 partitions wait for another key."
+    assert words.pause_ends("not_found", 3) == "3 partitions wait for the end of the halt."
 
 
 def test_the_next_probe() -> None:
@@ -30,7 +80,14 @@ def test_the_next_probe() -> None:
         ("running", None, False, 10, 0, "Reading and delivering"),
         ("running", None, False, 0, 3, "Reading and delivering"),
         ("running", None, True, 10, 3, "waited for"),
-        ("halted", "auth", True, 10, 3, "api_key_file"),
+        (
+            "halted",
+            "auth",
+            True,
+            10,
+            3,
+            "Nothing is sent since 2026-01-01T00:00:00Z. The destination refuses",
+        ),
         ("stopping", "auth", True, 10, 3, "leaving the group"),
     ],
 )
@@ -38,4 +95,5 @@ def test_the_first_sentence(
     state: str, halt_reason: str | None, waits: bool, lag: int, in_flight: int, said: str
 ) -> None:
     """As one would say it."""
-    assert said in words.told(state, halt_reason, waits, lag, in_flight)
+    halt = halted(halt_reason) if halt_reason is not None else None
+    assert said in words.told(state, halt, FILE, waits, lag, in_flight)

@@ -57,7 +57,7 @@ async def breaker_open(stage: Stage) -> None:
 SCENES: dict[str, tuple[Scene, str, str]] = {
     "idle": (idle, "running", "Everything that Kafka has"),
     "busy": (busy, "running", "Reading and delivering"),
-    "halted": (halted, "halted", "destination.api_key_file"),
+    "halted": (halted, "halted", "(401 Unauthorized, invalid_api_key), read from "),
     "breaker open": (breaker_open, "running", "waited for"),
 }
 """How the connector is brought there, the state it is then in, and what its first sentence says."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from connector.settings import (
     Secret,
     describe,
     from_mapping,
+    load,
     secret_values,
     typed_options,
 )
@@ -25,6 +27,7 @@ from connector.vendors import DESTINATIONS
 from tests.examples import examples
 from tests.settings.configurations import (
     KEY,
+    MINIMAL,
     REMOVE,
     ROOT,
     StandIn,
@@ -49,6 +52,48 @@ def test_a_secret_file_is_followed(tmp_path: Path) -> None:
     file.unlink()
     assert secret.read() == "second"
     assert "second" not in repr(secret)
+
+
+def test_a_secret_says_where_it_is_from_and_when_it_was_read(tmp_path: Path) -> None:
+    """Whoever is told that a key was refused must know which. The same key written again is no new one, and
+    what can be none is told beside the last one."""
+    file = tmp_path / "key"
+    file.write_text("first")
+    now = [1_000]
+    secret = Secret(file=file, now_ms=lambda: now[0])
+    secret.read()
+    assert (secret.place, secret.is_followed, secret.read_ms, secret.trouble) == (str(file), True, 1_000, "")
+    now[0] = 2_000
+    file.write_text("first\n")
+    secret.read()
+    assert secret.read_ms == 1_000
+    for content, trouble in (b"\n", "empty"), (b"a\nb", "more than one line"), (b"\xff\xff", "not text"):
+        file.write_bytes(content)
+        assert secret.read() == "first"
+        assert trouble in secret.trouble
+    file.unlink()
+    secret.read()
+    assert "No such file" in secret.trouble
+    file.write_text("second")
+    assert (secret.read(), secret.read_ms, secret.trouble) == ("second", 2_000, "")
+
+
+def test_a_key_from_the_environment_names_its_variable(tmp_path: Path) -> None:
+    """As it was written there; in the file of settings it has the setting's name, and a file is a file."""
+    key_file = tmp_path / "key"
+    key_file.write_text(KEY)
+    file = tmp_path / "connector.yaml"
+    file.write_text(yaml.safe_dump(MINIMAL))
+    for env, place in (
+        ({}, "destination.api_key"),
+        ({"CONNECTOR_DESTINATION__API_KEY": KEY}, "CONNECTOR_DESTINATION__API_KEY"),
+        ({"connector_destination__api_key": KEY}, "connector_destination__api_key"),
+    ):
+        secret = load(file, env).destination.secret()
+        assert (secret.place, secret.is_followed, secret.read()) == (place, False, KEY)
+    file.write_text(yaml.safe_dump(with_("destination.api_key", REMOVE)))
+    secret = load(file, {"CONNECTOR_DESTINATION__API_KEY_FILE": str(key_file)}).destination.secret()
+    assert (secret.place, secret.is_followed) == (str(key_file), True)
 
 
 @pytest.mark.parametrize("content", ["two\nlines", "a\0b", "-----BEGIN KEY-----\r\nMIIB"])
