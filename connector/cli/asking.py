@@ -14,7 +14,7 @@ ANSWER_S = 8.0
 
 
 async def ask(request: Request, credentials: Mapping[str, str], proxy: str | None = None) -> Response | str:
-    """The answer, or in words why there is none. Never takes longer than `ANSWER_S`."""
+    """The answer; or in words who gave none, why, and what to look at. Never takes longer than `ANSWER_S`."""
     assert request.url is not None
     limits = Limits(1, len(request.body), connect_timeout_s=ANSWER_S, request_timeout_s=ANSWER_S)
     transport = Transport(request.url, credentials, limits, max_in_flight=1, proxy=proxy)
@@ -22,7 +22,32 @@ async def ask(request: Request, credentials: Mapping[str, str], proxy: str | Non
         response = await transport.send(request)
     finally:
         await transport.close()
-    return response if response.status is not None else f"no answer: {transport.last_failure}"
+    if response.status is not None:
+        return response
+    through = f" through the proxy {proxy}" if proxy is not None else ""
+    failure = transport.last_failure
+    return f"no answer from {shown(request.url)}{through}: {failure.partition(': ')[2]}. {_advice(failure)}"
+
+
+def shown(url: str) -> str:
+    """An address as it may be printed: a query may carry anything."""
+    return url.partition("?")[0]
+
+
+ADVICE = (
+    ("does not resolve", "Is the name right, and does DNS know it here?"),
+    ("connection refused", "Nothing listens there: are host and port right?"),
+    ("certificate refused", "Is a proxy in between? SSL_CERT_FILE names authorities of your own."),
+    ("TLS: ", "Does that port speak TLS, or plain http? Is a proxy in between?"),
+    ("the proxy answered", "Does destination.proxy let us there?"),
+    ("in time", "Nobody answers: look at firewall, NetworkPolicy and proxy."),
+    ("", "Is it the right address, and is a proxy or firewall in between?"),
+)
+"""Words of a failure → what to look at first."""
+
+
+def _advice(failure: str) -> str:
+    return next(advice for words, advice in ADVICE if words in failure)
 
 
 def registry_address(settings: Settings, path: str) -> str | None:

@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from connector.cli import asking
-from connector.cli.asking import ask, registry_address, registry_credentials
+from connector.cli.asking import ask, registry_address, registry_credentials, shown
 from connector.cli.check_records import newest_records
 from connector.cli.common import PROBLEMS_FOUND, ConfigFile, command, read_settings
 from connector.cli.finding import Finding, State
@@ -21,11 +21,12 @@ from connector.configured import destination_of
 from connector.kafka.inspect import Cluster, ClusterError
 from connector.kafka.security import doubts
 from connector.model.verdict import Halt
-from connector.ops import logs
+from connector.ops import logs, words
 from connector.settings import Settings
 from connector.settings.checks import covers, is_loopback, travels_safely
 from connector.settings.reference import EXAMPLE_KEY
 from connector.vendors import DESTINATIONS
+from connector.vendors.answers import in_words
 from connector.vendors.contract import Request, Response
 
 app = command()
@@ -227,14 +228,21 @@ async def _registry(settings: Settings) -> list[Finding]:
     state: State = "wrong"
     match answer:
         case str():
-            text = answer
+            text = f"{answer} The address is source.schema_registry.url"
         case Response(status=200):
             state, text = "ok", "answers"
         case Response(status=401 | 403 as status):
-            text = f"refuses the credentials ({status}): check source.schema_registry.auth or auth_file"
-        case Response(status=status):
-            text = f"answered {status} to /subjects: check source.schema_registry.url"
+            text = _registry_refuses(settings, in_words(status))
+        case Response(status=int() as status):
+            text = f"{shown(url)} answered {in_words(status)}: check source.schema_registry.url"
     return [Finding("schema registry", state, text)]
+
+
+def _registry_refuses(settings: Settings, status: str) -> str:
+    secret = settings.source.schema_registry.secret()
+    if secret is None:
+        return f"wants credentials ({status}): set source.schema_registry.auth_file"
+    return f"refuses the credentials from {secret.place} ({status}): put valid ones there, as user:password"
 
 
 async def _destination(settings: Settings) -> list[Finding]:
@@ -243,19 +251,30 @@ async def _destination(settings: Settings) -> list[Finding]:
     probe = destination.probe(url)
     if probe is None:
         return [Finding("destination", "warning", f"{kind.name} has no call without side effects: not tried")]
+    asked, secret = probe.url or url, settings.destination.secret()
     answer = await ask(
-        msgspec.structs.replace(probe, url=probe.url or url),
-        kind.credentials(settings.destination.secret().read()),
+        msgspec.structs.replace(probe, url=asked),
+        kind.credentials(secret.read()),
         proxy=settings.destination.proxy,
     )
     if isinstance(answer, str):
-        return [Finding("destination", "wrong", answer)]
+        return [Finding("destination", "wrong", f"{answer} The address is {_whose(settings)}")]
+    assert answer.status is not None, "silence is told in words"
     match destination.judge_probe(answer):
-        case Halt(reason):
-            text = f"answered {answer.status}, {reason}: check destination.url and the key"
+        case Halt("auth", detail):
+            text = f"{kind.name} refuses the key from {secret.place} ({detail}). {words.key_meaning(detail)}"
+            return [Finding("destination", "wrong", f"{text} Put a valid key there, and check again")]
+        case Halt(reason, detail):
+            text = f"{shown(asked)} answered {detail}. {words.remedy(reason)}"
             return [Finding("destination", "wrong", text)]
         case True:
-            return [Finding("destination", "ok", f"{kind.name} takes the key")]
+            return [Finding("destination", "ok", f"{kind.name} takes the key from {secret.place}")]
         case False:
-            text = f"answered {answer.status}: it is not well now; try again"
+            text = f"{shown(asked)} answered {in_words(answer.status)}: it is not well now; try again"
             return [Finding("destination", "wrong", text)]
+
+
+def _whose(settings: Settings) -> str:
+    """Where this address of the destination is from."""
+    given = settings.destination.url is not None
+    return "from destination.url" if given else f"the one that {settings.destination.name} documents"

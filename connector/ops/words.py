@@ -91,9 +91,11 @@ def key_remedy(refused: Key, now: Key) -> str:
 
 def halt(halted: Halted, key: Key) -> str:
     """Why nothing is sent, and what to do."""
-    reason = halted.reason
-    if reason == "auth":
-        return auth(halted, key)
+    return auth(halted, key) if halted.reason == "auth" else remedy(halted.reason)
+
+
+def remedy(reason: str) -> str:
+    """What a halt means and what to do, for any reason but a refused key."""
     if reason in HALTS:
         return HALTS[reason]
     status = reason.removeprefix(HTTP_PREFIX)

@@ -188,7 +188,9 @@ class SchemaRegistrySettings(Section):
         """`user:password`, following its file; None without."""
         if self.auth_file is not None:
             return Secret(file=self.auth_file)
-        return Secret(self.auth.get_secret_value()) if self.auth is not None else None
+        if self.auth is None:
+            return None
+        return Secret(self.auth.get_secret_value(), place="source.schema_registry.auth")
 
 
 class SourceSettings(Section):
