@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
 import socket
 from collections.abc import Callable, Mapping
@@ -23,6 +24,9 @@ from connector.ops.logs import redact
 
 KEEPALIVE_S = 15.0
 SHUTDOWN_S = 1.0
+PLACES = re.compile(r"<!--(destination|state|told|waits)-->")
+"""Where the page has room for what is so right now."""
+
 BODY_BYTES_MAX = 1024  # nobody has a reason to send one
 
 Facts = Mapping[str, object]
@@ -53,7 +57,8 @@ class HealthServer:
         self._source = source
         self._exposition = exposition
         self._log = structlog.stdlib.get_logger("connector")
-        self._page = Path(__file__).with_name("page.html").read_bytes()
+        self._page = Path(__file__).with_name("page.html").read_text()
+        self._policy = content_policy(self._page)
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -118,9 +123,23 @@ class HealthServer:
         return _json(200, self._source.status())
 
     async def _index(self, _: web.Request) -> web.Response:
-        response = web.Response(body=self._page, content_type="text/html", charset="utf-8")
-        response.headers["Content-Security-Policy"] = content_policy(self._page.decode())
+        page = with_the_moment(self._page, self._source.status())
+        response = web.Response(text=page, content_type="text/html", charset="utf-8")
+        response.headers["Content-Security-Policy"] = self._policy
         return response
+
+
+def with_the_moment(page: str, status: Facts) -> str:
+    """The page with what is so right now in its places, for who sees it without a script; the script then
+    keeps it up to date. Its policy is that of the page alone: what is put in could run nothing."""
+    waits = status.get("waits")
+    said = {name: _shown(status.get(name, "")) for name in ("destination", "state", "told")}
+    said["waits"] = "".join(f"<li>{_shown(each)}</li>" for each in waits) if isinstance(waits, list) else ""
+    return PLACES.sub(lambda found: said[found[1]], page)
+
+
+def _shown(fact: object) -> str:
+    return html.escape(redact(str(fact)))
 
 
 def content_policy(page: str) -> str:

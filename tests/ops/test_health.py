@@ -157,6 +157,33 @@ async def test_the_page_runs_its_own_script_and_asks_nobody_else(client: aiohttp
     )
 
 
+async def test_the_page_says_how_it_is_without_a_script(
+    source: Source, client: aiohttp.ClientSession
+) -> None:
+    """Name, state, sentence and what is waited for, made safe, and where the rest is; what only a script
+    fills is not there to say that there is nothing. The policy stays that of the page alone."""
+    async with client.get("/") as answer:
+        policy = answer.headers["Content-Security-Policy"]
+    logs.register_secret("health-s3cret")
+    source.facts = {
+        "destination": "topsort",
+        "state": "halted",
+        "told": "Nothing is sent: <script>alert(1)</script> <!--waits--> health-s3cret & more.",
+        "waits": ["3 partitions wait for another key.", "<b>"],
+    }
+    async with client.get("/") as answer:
+        assert answer.headers["Content-Security-Policy"] == policy
+        page = await answer.text()
+    assert '<span id="destination">topsort</span>' in page
+    assert ">halted</span>" in page
+    told = "Nothing is sent: &lt;script&gt;alert(1)&lt;/script&gt; &lt;!--waits--&gt; ********** &amp; more."
+    assert f'<p id="told" role="status">{told}</p>' in page
+    assert '<ul id="waits"><li>3 partitions wait for another key.</li><li>&lt;b&gt;</li></ul>' in page
+    assert '<a href="/status">' in page[page.index("<noscript>") : page.index("</noscript>")]
+    assert page.count("<script>") == 1
+    assert page.index('<div id="live" hidden>') < page.index("Nothing was skipped or refused so far.")
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 async def test_it_listens_on_ipv4_and_ipv6(host: str, source: Source) -> None:
     """By address or name."""

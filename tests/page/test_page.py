@@ -162,6 +162,26 @@ async def test_a_phone_shows_what_matters_without_scrolling_sideways(
         assert await name.bounding_box() == before
 
 
+@pytest.mark.parametrize("name", ["halted", "idle"])
+async def test_without_javascript_the_page_says_how_it_is(
+    name: str, mock_broker: MockBroker, unique: Unique, tmp_path: Path
+) -> None:
+    """State and sentence, and where the rest is; nothing empty that would read as "there is none"."""
+    async with scene(name, mock_broker, unique, tmp_path) as (stage, visit):
+        browser = visit.page.context.browser
+        assert browser is not None
+        plain = Visit(await browser.new_page(java_script_enabled=False))
+        await plain.page.goto(stage.app.address)
+        state, sentence = SCENES[name][1:]
+        assert await plain.text("#state") == state
+        assert sentence in await plain.text("#told")
+        assert await plain.page.locator("noscript a").get_attribute("href") == "/status"
+        assert await plain.page.locator("section:visible").count() == 1
+        assert not await plain.page.locator("button:visible, #waits:visible:empty").count()
+        assert not await plain.overflows()
+        assert not plain.wrong
+
+
 async def test_a_replica_that_is_gone_is_told_and_the_old_figures_stay(
     mock_broker: MockBroker, unique: Unique, tmp_path: Path
 ) -> None:
