@@ -307,8 +307,8 @@ class Sender:
         now = self._time()
         items = len(batch.items)
         verdict = self._destination.judge(batch.items, response, self._now_ms())
-        name, status = type(verdict).__name__.lower(), str(response.status or response.silence)
-        self._telemetry.request_done(name, status, took_s, items, len(request.body))
+        name = type(verdict).__name__.lower()
+        self._telemetry.request_done(name, _status(response), took_s, items, len(request.body))
         if isinstance(verdict, Retry) or (isinstance(verdict, Partial) and verdict.retry):
             self._remember(response)
         breaker = self._pace.learn(verdict, items, sent_at, now, len(self._in_hand), probing)
@@ -396,7 +396,8 @@ class Sender:
             if self._throttles_alone:
                 batch.throttled(response, now, self._pace.tally)
         wait_s = self._pace.wait_s(verdict, batch.failures, now)
-        self._telemetry.retry_scheduled(verdict.reason, wait_s)
+        # While the breaker is not closed its probe decides when, and a wait of seconds would be read as news.
+        self._telemetry.retry_scheduled(verdict.reason, wait_s if self._pace.breaker == "closed" else None)
         self._outbox.add_retry(batch, now + wait_s, throttled=verdict.reason == "throttled")
 
     def _condemn(self, batch: Batch) -> bool:
@@ -456,8 +457,12 @@ class Sender:
         if request is None:
             return None
         self._pace.asked(self._time())
+        began = time.perf_counter()
         response = await self._transport.send(request)
+        took_s = time.perf_counter() - began
         answer = self._destination.judge_probe(response)
+        verdict = "halt" if isinstance(answer, Halt) else "delivered" if answer else "retry"
+        self._telemetry.probe_done(verdict, _status(response), took_s)
         if answer is False:
             self._remember(response)
         return answer
@@ -546,3 +551,8 @@ class Sender:
         if isinstance(verdict, Halt):
             return verdict
         return verdict is not None and not isinstance(verdict, Retry)
+
+
+def _status(response: Response) -> str:
+    """The answer's number, or which silence there was."""
+    return str(response.status or response.silence)

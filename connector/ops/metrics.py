@@ -92,7 +92,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "requests_total",
         "counter",
-        "Requests to the vendor by what their answer meant; status is the number, timeout or connection.",
+        "Requests to the vendor, probes among them, by what their answer meant; status is the number, "
+        "timeout or connection.",
         ("verdict", "status"),
     ),
     Metric(
@@ -101,8 +102,8 @@ METRICS: tuple[Metric, ...] = (
         "Time from sending a request to its answer or silence.",
         buckets=SECONDS_REQUEST,
     ),
-    Metric("batch_items", "histogram", "Items in a request.", buckets=ITEMS),
-    Metric("batch_bytes", "histogram", "Bytes of a request's body.", buckets=BYTES),
+    Metric("batch_items", "histogram", "Items in a request that carries any.", buckets=ITEMS),
+    Metric("batch_bytes", "histogram", "Bytes of such a request's body.", buckets=BYTES),
     Metric("requests_in_flight", "gauge", "Requests open at the vendor.", (), _NOTHING_YET),
     Metric(
         "concurrency_limit",

@@ -164,6 +164,13 @@ class Telemetry:
                 bytes=body_bytes,
             )
 
+    def probe_done(self, verdict: str, status: str, took_s: float) -> None:
+        """The destination's own probe, which carries no item, was answered: it is well (`delivered`), not yet
+        (`retry`), or refuses us (`halt`)."""
+        self._requests.add((verdict, status))
+        self._request_duration.observe(took_s)
+        self._log.debug("probe_done", verdict=verdict, status=status, took_s=round(took_s, 4))
+
     def requests_in_flight(self, n: int) -> None:
         """So many requests are open now."""
         self._requests_in_flight.set((), n)
@@ -172,10 +179,11 @@ class Telemetry:
         """So many requests may be open now."""
         self.metrics.series("concurrency_limit").set((), n)
 
-    def retry_scheduled(self, reason: str, wait_s: float) -> None:
-        """A batch will be sent again."""
+    def retry_scheduled(self, reason: str, wait_s: float | None) -> None:
+        """A batch will be sent again, after `wait_s` or, None, when the breaker says so."""
         self._retries.add((reason,))
-        self._warn("retry_scheduled", reason, reason=reason, wait_s=round(wait_s, 3))
+        when = {"wait_s": round(wait_s, 3)} if wait_s is not None else {"waits_on": "the breaker's probe"}
+        self._warn("retry_scheduled", reason, reason=reason, **when)
 
     def gate_closed(self, wait_s: float) -> None:
         """The vendor asked everybody to wait."""

@@ -72,6 +72,8 @@ class Told:
         self.verdicts: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
         self.retries: Counter[str] = Counter()
+        self.waits_s: list[float | None] = []
+        self.probes: Counter[tuple[str, str]] = Counter()
         self.gates: list[float] = []
         self.breaker: list[BreakerState] = []
         self.breaker_words: list[str] = []
@@ -92,9 +94,14 @@ class Told:
     def concurrency_limit(self, n: int) -> None:
         self.limits.append(n)
 
-    def retry_scheduled(self, reason: str, wait_s: float) -> None:
-        assert wait_s >= 0
+    def probe_done(self, verdict: str, status: str, took_s: float) -> None:
+        assert took_s >= 0
+        self.probes[verdict, status] += 1
+
+    def retry_scheduled(self, reason: str, wait_s: float | None) -> None:
+        assert wait_s is None or wait_s >= 0
         self.retries[reason] += 1
+        self.waits_s.append(wait_s)
 
     def gate_closed(self, wait_s: float) -> None:
         self.gates.append(wait_s)

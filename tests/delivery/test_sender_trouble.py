@@ -156,6 +156,31 @@ def test_where_there_is_a_harmless_probe_it_must_pass_before_a_real_batch() -> N
         healthy = True
         await rig.until_settled(total, within_s=120)
         assert rig.outcomes.rejections == {}
+        probes = sum(ids == ["probe"] for _, ids in rig.wire.sent)
+        assert rig.told.probes == {("retry", "503"): probes - 1, ("delivered", "200"): 1}
+
+    run(main())
+
+
+def test_while_the_breaker_is_open_no_retry_is_said_to_come_in_seconds() -> None:
+    """Its probe decides; before, and once it is closed, the wait is told."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        up_at = loop.time() + 300
+        rig = Rig(lambda ids: OK if loop.time() > up_at else DOWN)
+        total = submit_batches(rig, 30)
+        await soon(lambda: rig.told.breaker[-1:] == ["open"])
+        assert rig.told.waits_s[0] is not None
+        opened = len(rig.told.waits_s)
+        await asyncio.sleep(200)
+        assert len(rig.told.waits_s) > opened
+        assert set(rig.told.waits_s[opened:]) == {None}
+        await rig.until_settled(total, within_s=600)
+        rig.wire.answer = lambda ids: DOWN if ids == ["late"] and len(rig.sent_with("late")) == 1 else OK
+        rig.sender.submit([item("late")])
+        await rig.until_settled(total + 1)
+        assert rig.told.waits_s[-1] is not None
 
     run(main())
 
@@ -194,6 +219,7 @@ def test_a_probe_that_says_the_key_is_wrong_halts() -> None:
         await asyncio.sleep(60)
         assert rig.outcomes.halts == [("auth", "key refused")]
         assert rig.sender.snapshot().state == "halted"
+        assert rig.told.probes == {("halt", "401"): sum(ids == ["probe"] for _, ids in rig.wire.sent)}
 
     run(main())
 

@@ -193,6 +193,19 @@ def test_a_vendor_that_is_down_is_first_a_warning_and_then_nothing_is_delivered(
     assert not scenario(promtool, tmp_path, down, expected)
 
 
+def test_a_vendor_that_is_down_is_not_told_twice(promtool: Path, tmp_path: Path) -> None:
+    """Every request is a probe then and fails; the alert about errors is for where others pass."""
+    down = {
+        **HEALTHY,
+        "breaker_state{}": "0x30 2x3 1 2x3 1 2x100",
+        'requests_total{verdict="delivered",status="204"}': "0+200x30 6000x100",
+        'requests_total{verdict="retry",status="503"}': "0+4x30 120+20x100",
+    }
+    assert not scenario(
+        promtool, tmp_path, down, {60: {"ConnectorBreakerOpen"}, 90: {"ConnectorBreakerOpen"}}
+    )
+
+
 def test_a_rollout_disturbs_nobody(promtool: Path, tmp_path: Path) -> None:
     """Every replica leaves and another comes: a few revocations each."""
     rollout = {'rebalances_total{kind="revoked"}': "0x60 0+2x5 10x55"}

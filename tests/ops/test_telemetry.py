@@ -211,6 +211,7 @@ STORMS: dict[str, Callable[[Telemetry, int], None]] = {
     "partition_halted": lambda to, number: to.partition_halted("orders", number, "offset_lost", str(number)),
     "partition_stalled": lambda to, number: to.partition_stalled("orders", number, 5, 120),
     "paused": lambda to, number: to.paused(number),
+    "probe_done": lambda to, number: to.probe_done("retry", "503", 0.1),
     "rate_capped": lambda to, number: to.rate_capped(1),
     "stalled": lambda to, number: to.stalled(number),
     "topic_retention": lambda to, number: to.topic_retention(f"orders-{number}", number),
@@ -420,6 +421,27 @@ def test_a_request_is_counted_by_verdict_and_status(
     assert telemetry.metrics.histogram("batch_items").total == 100
     assert telemetry.metrics.histogram("batch_bytes").total == 80_000
     assert {line["log_level"] for line in lines} == {"debug"}
+
+
+def test_a_probe_is_a_request_without_a_batch(telemetry: Telemetry) -> None:
+    """Who compares with the vendor's own counts finds it; items and bytes are of batches alone."""
+    telemetry.probe_done("retry", "503", 0.2)
+    telemetry.probe_done("delivered", "400", 0.1)
+    assert value(telemetry, "requests_total", "retry", "503") == 1
+    assert value(telemetry, "requests_total", "delivered", "400") == 1
+    assert telemetry.metrics.histogram("request_duration_seconds").total == pytest.approx(0.3)
+    assert telemetry.metrics.histogram("batch_items").total == 0
+
+
+def test_a_retry_that_the_breaker_holds_names_no_time(telemetry: Telemetry, lines: list[EventDict]) -> None:
+    """It would be read as when it is sent again."""
+    telemetry.retry_scheduled("server_error", 1.5)
+    telemetry.retry_scheduled("timeout", None)
+    assert [(line.get("wait_s"), line.get("waits_on")) for line in lines] == [
+        (1.5, None),
+        (None, "the breaker's probe"),
+    ]
+    assert value(telemetry, "retries_total", "timeout") == 1
 
 
 def test_writes_commits_and_schemas_are_counted_by_result(
