@@ -133,11 +133,16 @@ class Status:
             "in_flight_bytes_limit": self._limit_bytes,
             "topics": topics,
             "partitions": [self._partition(each) for each in self._assignment],
-            "outcomes": self._telemetry.outcomes(),
+            "outcomes": self._by_reason(),
             "last_records": self._telemetry.last_records(),
             "history": self._history.snapshot(),
             "settings": self._settings,
         }
+
+    def _by_reason(self) -> dict[str, dict[str, int]]:
+        """Of what was not delivered; what was has no reason, and stands in the books."""
+        found = self._telemetry.outcomes()
+        return {outcome: found.get(outcome, {}) for outcome in ("skipped", "dead_lettered")}
 
     def _waits_on(self) -> str:
         """Why nothing, or less than wanted, is sent right now; empty when nothing holds us."""

@@ -119,6 +119,7 @@ def test_every_fact_that_is_relied_on_is_there_and_right() -> None:
         assert facts["topics"].keys() == {TOPIC}
         assert books.keys() == TOPIC_FACTS
         says(books, consumed=6, delivered=2, skipped=1, dead_lettered=1, released=1, in_flight=1)
+        assert facts["outcomes"] == {"skipped": {"no_entity": 1}, "dead_lettered": {"invalid_price": 1}}
         (partition,) = facts["partitions"]
         assert partition.keys() >= PARTITION_FACTS
         says(partition, topic=TOPIC, partition=0, committed=4, frontier=4, end=9, lag=5)
@@ -135,6 +136,7 @@ def test_what_is_not_known_yet_is_null() -> None:
         (partition,) = seen(status)["partitions"]
         says(partition, committed=None, frontier=None, end=None, lag=None, halted=None)
         assert seen(status)["topics"] == {TOPIC: dict.fromkeys(TOPIC_FACTS, 0)}
+        assert seen(status)["outcomes"] == {"skipped": {}, "dead_lettered": {}}
 
     tell(story)
 
