@@ -21,12 +21,17 @@ class Ledger:
     arrived, repeats in place left out; an id that comes again after a newer one of its key stands there again
     and is `older_after_newer`, unless the vendor says that its ids `may_recur`. `overlaps` counts requests
     that arrived while another with the same key was still being answered.
+
+    `key_checks` are requests without an event, by which a key or the endpoint is tried (the connector's
+    probes, `connector check`): they are among `requests` and `statuses`, and nowhere else.
     """
 
     def __init__(self, ids_max: int = IDS_MAX) -> None:
         self.requests = 0
         self.statuses: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
+        self.key_checks = 0
+        self.keys_refused = 0
         self.accepted: dict[str, int] = {}
         self.accepted_count = 0
         self.ignored: dict[str, str] = {}
@@ -90,6 +95,7 @@ class Ledger:
             "requests": self.requests,
             "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
             "faults": dict(sorted(self.faults.items())),
+            "key_checks": {"count": self.key_checks, "refused": self.keys_refused},
             "accepted": {"count": self.accepted_count, "unique": unique},
             "ignored": {"count": self.ignored_reasons.total(), "reasons": dict(self.ignored_reasons)},
             "refused": {"count": self.refused_reasons.total(), "reasons": dict(self.refused_reasons)},

@@ -3,7 +3,8 @@
 `Destination.sandbox` judges requests as the vendor would; this puts it on a socket of this machine and makes
 go wrong what goes wrong at vendors. Beside the vendor's own paths it answers
 
-    GET  /_stats[?ids=0]   what was accepted, ignored and refused, with ids and the order per key
+    GET  /_stats[?ids=0]   what was accepted, ignored and refused, with ids and the order per key; how often
+                           a key was checked, which sends no event and is none of these
     POST /_reset           forget all that
     POST /_faults          from now on these faults: the body is a SPEC (`faults.py`), empty for none
 """
@@ -32,13 +33,15 @@ from pydantic import BaseModel
 
 from connector.faults import Fault, Faults, SpecError
 from connector.ledger import Ledger
-from connector.vendors.contract import Destination, Sandbox, SandboxAnswer, SandboxRequest
+from connector.vendors.contract import Destination, Request, Sandbox, SandboxAnswer, SandboxRequest
 
 BODY_BYTES_MAX = 16 << 20
 """Far above every vendor's limit, so that the stand-in itself refuses what is too large for its vendor."""
 
 STOP_S = 0.2
 """How long open requests may take when the server stops; hanging ones would never end by themselves."""
+
+KEY_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER on, 0 seconds: closing sends a TCP reset instead of a polite end."""
@@ -65,6 +68,7 @@ class SandboxServer:
         port: int = 0,
         tls: SSLContext | None = None,
         credentials: Mapping[str, str] | None = None,
+        key_check: Request | None = None,
         now_ms: Callable[[], int] = _clock_ms,
     ) -> None:
         self._stand_in = stand_in
@@ -73,6 +77,8 @@ class SandboxServer:
         self._tls = tls
         self._credentials = credentials
         """The headers of the one key that is taken; None: any key that looks like one."""
+        self._key_check = key_check
+        """What the destination's own probe looks like, with its address; None: it has none."""
         self._now_ms = now_ms
         self._runner: web.ServerRunner | None = None
         self.faults = faults if faults is not None else Faults()
@@ -103,6 +109,7 @@ class SandboxServer:
             port=port,
             tls=tls,
             credentials=credentials,
+            key_check=_probe_of(destination, options),
         )
 
     @property
@@ -149,12 +156,15 @@ class SandboxServer:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             return self._respond(self._stand_in.failed(413))
+        arrived = self._arrived(request, body)
+        if self._is_key_check(arrived):
+            self.ledger.key_checks += 1
         fault = self.faults.next()
         if fault is not None:
             self.ledger.faults[fault.name] += 1
             if not fault.after:
                 return await self._go_wrong(request, fault, None)
-        answer = self._judge(request, body)
+        answer = self._judge(request, arrived)
         keys = {key for _, key in answer.accepted if key is not None}
         self.ledger.opened(keys)
         try:
@@ -166,18 +176,23 @@ class SandboxServer:
         finally:
             self.ledger.closed(keys)
 
-    def _judge(self, request: web.BaseRequest, body: bytes) -> SandboxAnswer:
-        arrived = SandboxRequest(
-            request.method,
-            request.raw_path,
-            {name.lower(): value for name, value in request.headers.items()},
-            body,
-            self._now_ms(),
+    def _arrived(self, request: web.BaseRequest, body: bytes) -> SandboxRequest:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        return SandboxRequest(request.method, request.raw_path, headers, body, self._now_ms())
+
+    def _is_key_check(self, arrived: SandboxRequest) -> bool:
+        check = self._key_check
+        return (
+            check is not None
+            and (arrived.method, arrived.body) == (check.method, check.body)
+            and arrived.path.partition("?")[0] == urlsplit(check.url or "").path
         )
+
+    def _judge(self, request: web.BaseRequest, arrived: SandboxRequest) -> SandboxAnswer:
         if self._credentials is not None and any(
             request.headers.get(name) != value for name, value in self._credentials.items()
         ):
-            self.ledger.turned_away("wrong_key", self._stand_in.ids(arrived))
+            self._turn_away("wrong_key", arrived)
             return self._stand_in.failed(HTTPStatus.UNAUTHORIZED)
         if self.faults.has_poison:
             ids = self._stand_in.ids(arrived)
@@ -190,8 +205,15 @@ class SandboxServer:
         answer = self._stand_in.answer(arrived)
         self.ledger.stored(answer)
         if answer.refused is not None:
-            self.ledger.turned_away(answer.refused, self._stand_in.ids(arrived))
+            self._turn_away(answer.refused, arrived, is_key=answer.status in KEY_REFUSED)
         return answer
+
+    def _turn_away(self, reason: str, arrived: SandboxRequest, *, is_key: bool = True) -> None:
+        """Some vendors refuse a request without an event, and say by how whether they take the key."""
+        if not self._is_key_check(arrived):
+            self.ledger.turned_away(reason, self._stand_in.ids(arrived))
+        elif is_key:
+            self.ledger.keys_refused += 1
 
     def _respond(self, answer: SandboxAnswer) -> web.Response:
         self.ledger.statuses[answer.status] += 1
@@ -247,6 +269,12 @@ class SandboxServer:
                 return web.Response(status=204)
             case _:
                 return web.Response(status=404, text="here are GET /_stats, POST /_reset and POST /_faults")
+
+
+def _probe_of(destination: type[Destination], options: BaseModel) -> Request | None:
+    url = destination.url(options)
+    probe = destination(options).probe(url)
+    return msgspec.structs.replace(probe, url=probe.url or url) if probe is not None else None
 
 
 def _request_of_any_size(

@@ -85,12 +85,14 @@ def test_the_snapshot_tells_everything_or_only_the_counts() -> None:
     ledger.turned_away("bad_request", ["d", "e"])
     ledger.statuses[200] += 2
     ledger.faults["reset"] += 1
+    ledger.key_checks, ledger.keys_refused = 2, 1
     ledger.requests = 4
     counts: dict[str, Any] = ledger.snapshot(ids=False)
     assert counts == {
         "requests": 4,
         "statuses": {"200": 2},
         "faults": {"reset": 1},
+        "key_checks": {"count": 2, "refused": 1},
         "accepted": {"count": 3, "unique": 2},
         "ignored": {"count": 1, "reasons": {"no meaning": 1}},
         "refused": {"count": 1, "reasons": {"bad_request": 1}},

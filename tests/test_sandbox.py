@@ -325,10 +325,37 @@ async def test_every_destination_has_its_stand_in_at_its_path(
     options = kind.Options.model_validate(example_options(kind.Options))
     async with (
         SandboxServer.of(kind, options) as server,
-        client.post(server.url, json={}) as answer,
+        client.post(server.url, json={"no": "event"}) as answer,
     ):
         assert answer.status in (401, 403)
         assert server.ledger.refused_reasons.total() == 1
+
+
+@pytest.mark.parametrize("name", sorted(DESTINATIONS))
+async def test_a_check_of_the_key_is_no_event_that_was_refused(
+    client: aiohttp.ClientSession, name: str
+) -> None:
+    """Whoever reads what was refused looks for events of theirs. A key check is counted by itself, with
+    whether it was the right key, of every destination that has one."""
+    kind = DESTINATIONS[name]
+    options = kind.Options.model_validate(example_options(kind.Options))
+    async with SandboxServer.of(kind, options, credentials=kind.credentials("right")) as server:
+        probe = kind(options).probe(server.url)
+        if probe is None:
+            return
+        url = probe.url or server.url
+        for key in ("right", "wrong", "right"):
+            headers = {**probe.headers, **kind.credentials(key)}
+            async with client.request(probe.method, url, data=probe.body, headers=headers) as answer:
+                assert (answer.status in (401, 403)) is (key == "wrong")
+        told = server.ledger.snapshot(ids=False)
+        assert told["key_checks"] == {"count": 3, "refused": 1}
+        assert told["requests"] == 3
+        assert told["refused"] == {"count": 0, "reasons": {}}
+        server.faults = Faults.parse("503:1")
+        async with client.request(probe.method, url, data=probe.body, headers=headers) as answer:
+            assert answer.status == 503
+        assert server.ledger.snapshot(ids=False)["key_checks"] == {"count": 4, "refused": 1}
 
 
 def test_a_thread_can_serve_for_those_without_a_loop() -> None:

@@ -44,7 +44,8 @@ def sandbox(
 
     Listens on this machine only, until SIGTERM or SIGINT. The first line is `listening <url>`, the complete
     address for events. GET /_stats tells what was accepted, ignored and refused, with ids and the order per
-    key (?ids=0 without ids), POST /_reset forgets it, POST /_faults takes a new SPEC as its body.
+    key (?ids=0 without ids), and how often a key was checked; POST /_reset forgets it, POST /_faults takes a
+    new SPEC as its body.
 
     \b
     SPEC is a list of KIND:HOW_OFTEN, separated by commas.
