@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import re
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,6 +27,8 @@ from tests.pipeline.waiting import soon
 
 Facts = Any
 """JSON, as scripts see it."""
+
+ROOT = Path(__file__).parents[1]
 
 FACTS = {"state", "halt_reason", "breaker", "topics", "partitions", "concurrency_limit"}
 TOPIC_FACTS = {"consumed", "delivered", "skipped", "dead_lettered", "released", "in_flight"}
@@ -124,6 +128,39 @@ def test_every_fact_that_is_relied_on_is_there_and_right() -> None:
         assert partition.keys() >= PARTITION_FACTS
         says(partition, topic=TOPIC, partition=0, committed=4, frontier=4, end=9, lag=5)
         says(partition, paused=False, halted=None)
+
+    tell(story)
+
+
+FREE = {"topics": "<topic>", "skipped": "<reason>", "dead_lettered": "<reason>"}
+"""Maps whose keys are names or reasons."""
+
+
+def places(value: Any, path: str = "", free: str = "") -> Iterator[str]:
+    """Where JSON has a value, as docs/status-page.md writes it; settings have a page of their own."""
+    if isinstance(value, dict) and path != "settings":
+        for name, each in value.items():
+            yield from places(each, f"{path}.{free or name}" if path else name, FREE.get(name, ""))
+    elif isinstance(value, list):
+        for each in value or [None]:
+            yield from places(each, f"{path}[]")
+    else:
+        yield path
+
+
+def test_every_field_is_on_the_page_about_it_and_no_other() -> None:
+    """Whoever writes a script reads them there."""
+    _, _, table = (ROOT / "docs/status-page.md").read_text().partition("\n## As JSON\n")
+    rows = re.findall(r"^\| (`.+`) \| .+ \|$", table, re.MULTILINE)
+    told = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    assert len(told) == len({*told})
+
+    async def story(rig: Rig, status: Status) -> None:
+        lease = rig.assign()
+        rig.poll(lease, in_json(1), in_json(2, do="skip"), in_json(3, do="refuse"))
+        await soon(lambda: rig.partition(lease).frontier.commit_offset == 3)
+        rig.pipeline.halted("not_found", "404 Not Found")
+        assert {*places(seen(status))} == {*told}
 
     tell(story)
 
