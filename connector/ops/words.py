@@ -91,7 +91,18 @@ def key_remedy(refused: Key, now: Key) -> str:
 
 def halt(halted: Halted, key: Key) -> str:
     """Why nothing is sent, and what to do."""
-    return auth(halted, key) if halted.reason == "auth" else remedy(halted.reason)
+    if halted.reason == "auth":
+        return auth(halted, key)
+    return " ".join(filter(None, (remedy(halted.reason), _detail(halted))))
+
+
+def _detail(halted: Halted) -> str:
+    """How many records would be dead letters, which is a sentence already; or the vendor's status."""
+    if not halted.detail:
+        return ""
+    if halted.reason == "dead_letter_flood":
+        return f"{halted.detail[0].upper()}{halted.detail[1:]}."
+    return f"The answer was {halted.detail}."
 
 
 def remedy(reason: str) -> str:

@@ -21,6 +21,13 @@ def test_every_halt_has_its_sentence() -> None:
     assert "409" in words.halt(halted("http_409"), FILE)
 
 
+def test_a_halt_says_what_it_goes_by() -> None:
+    """The status that was answered, or how many would have been dead letters; or nothing."""
+    assert words.halt(halted("not_found", "404 Not Found"), FILE).endswith(". The answer was 404 Not Found.")
+    assert words.halt(halted("dead_letter_flood", "the first one is"), FILE).endswith(". The first one is.")
+    assert words.halt(halted("not_found"), FILE) == words.HALTS["not_found"]
+
+
 def test_a_refused_key_is_named_by_its_place_and_its_status_explained() -> None:
     """Without the key itself. A key that is wrong and one that lacks a right are mended differently, and a
     status that says neither is not explained."""
