@@ -43,7 +43,12 @@ class ConnectorProcess:
     """One `connector run`, to be stopped politely or killed. `module` may stand for the connector's own."""
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, Any], name: str = "connector", module: str = "connector"
+        self,
+        folder: Path,
+        settings: Mapping[str, Any],
+        name: str = "connector",
+        module: str = "connector",
+        cwd: Path | None = None,
     ) -> None:
         self._config = folder / f"{name}.yaml"
         self._config.write_text(yaml.safe_dump(dict(settings)))
@@ -55,6 +60,7 @@ class ConnectorProcess:
             stdout=self._log_file,
             stderr=self._log_file,
             env=environment,
+            cwd=cwd,
         )
         self._port: int | None = None
 

@@ -47,6 +47,10 @@ USUAL = "503:0.02,429:burst=2/90:retry_after=2,slow:0.05:seconds=0.8,reset:0.005
 OUTAGE = "503:1"
 WITHDRAWN = "401:1"
 LATENCY_S = 0.2
+
+KEY_FILE = "secrets/topsort-api-key"
+"""As a page of a halt shows it: below the folder of the run, of which nothing shall be seen."""
+
 PATIENCE_S = 60.0
 
 
@@ -66,8 +70,8 @@ class Story:
             fast_loop,
         )
         self._folder = folder
-        self._key_file = folder / "api-key"
-        self._key_file.write_text("a-key-for-the-stand-in")
+        (folder / KEY_FILE).parent.mkdir()
+        (folder / KEY_FILE).write_text("a-key-for-the-stand-in")
         self._options = options
         encode: Callable[[dict[str, Any]], bytes] = msgspec.json.encode
         traffic = Traffic(
@@ -91,7 +95,9 @@ class Story:
                 self._kafka.create_topic(topic, partitions)
             self._kafka.create_topic(f"{DESTINATION}.dead-letter", 1)
             up.enter_context(self._vendor)
-            self._connector = up.enter_context(ConnectorProcess(self._folder, self._settings()))
+            self._connector = up.enter_context(
+                ConnectorProcess(self._folder, self._settings(), cwd=self._folder)
+            )
             wait_until(lambda: self._connector.address is not None, "the connector listens", PATIENCE_S)
             self.prometheus = Prometheus(self._folder, {"commerce-connector": [str(self._connector.address)]})
             up.callback(self.prometheus.stop)
@@ -177,7 +183,7 @@ class Story:
             "destination": {
                 "name": DESTINATION,
                 "url": self._vendor.url,
-                "api_key_file": str(self._key_file),
+                "api_key_file": KEY_FILE,
                 "options": self._options,
             },
             "source": {
