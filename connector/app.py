@@ -257,7 +257,8 @@ class App:
         while not self._poll.exhausted or any(self._assignment.in_flight().values()):
             reason = self.telemetry.halt_reason
             if reason in FOR_GOOD or (reason is not None and replay is not None):
-                return f"halted: {reason} ({self.telemetry.halt_detail})"
+                whose = f", to the key from {self._secret.place}" if reason == "auth" else ""
+                return f"halted: {reason} ({self.telemetry.halt_detail}{whose})"
             refused = self.telemetry.dead_letters_held
             if replay is not None and replay.is_stuck(bool(refused), time.monotonic()):
                 return f"Kafka takes nothing for {self._settings.dead_letter_topic}: {refused}"

@@ -315,7 +315,7 @@ def test_a_wrong_key_ends_the_replay(mock_broker: Broker, unique: Unique, tmp_pa
         shop.write_letters(click(1))
         ended = shop.run("dlq", "replay", "--other-settings")
         assert ended.code == 1
-        assert "1 left as they were: halted: auth" in ended.out
+        assert "1 left as they were: halted: auth (401 Unauthorized, to the key from " in ended.out
         assert shop.markers() == []
 
 
