@@ -86,9 +86,11 @@ image-check: $(DEPLOY) ## the image linted, built without an engine, and run as 
 	$(BIN)/pytest tests/image $(ARGS)
 
 page: $(DEPLOY) ## the page for people, in a real Chromium: what it shows, by day and night, on a phone, without a mouse
+	$(BIN)/python -m tests.page.browser
 	$(BIN)/pytest tests/page $(ARGS)
 
 pictures: $(DEPLOY) ## the pictures of the docs, taken anew of a real run (needs Java, Maven, Prometheus, Chromium; five minutes)
+	$(BIN)/python -m tests.page.browser
 	$(BIN)/python -m tests.pictures
 
 package-files: $(DEPLOY) ## wheel, sdist, SBOM (CycloneDX) and release notes, in dist/
