@@ -33,7 +33,7 @@ from connector.kafka.properties import (
 )
 from connector.kafka.ranges import Range
 from connector.kafka.retention import Retention, ask
-from connector.ops import logs
+from connector.ops import kafka_lines, logs
 from connector.ops.health import HealthServer
 from connector.ops.telemetry import Telemetry
 from connector.ops.watchdog import Watchdog
@@ -44,8 +44,7 @@ from connector.side import Side
 from connector.status import MEASURED_EVERY_S, Status
 from connector.vendors.contract import Limits
 
-KAFKA_LOG = logging.getLogger("connector.kafka")
-"""Where librdkafka's own lines go."""
+KAFKA_LOG = logging.getLogger(kafka_lines.LOGGER)
 
 FOR_GOOD = ("dead_letter_flood",)
 """Halts that only a restart ends, so that a run which shall end by itself must not wait for it."""

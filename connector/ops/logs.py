@@ -21,6 +21,8 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from connector.ops.kafka_lines import TOLD_WITH, KafkaLines
+
 HIDDEN = "**********"
 SECRETS_MAX = 64
 SECRET_LENGTH_MIN = 4
@@ -162,7 +164,7 @@ def configure(
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(allow=["lines_left_out"]),
+        structlog.stdlib.ExtraAdder(allow=["lines_left_out", *TOLD_WITH]),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
@@ -176,6 +178,7 @@ def configure(
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(out)
+    handler.addFilter(KafkaLines())
     handler.addFilter(LineBudget())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -197,6 +200,14 @@ def configure(
     for chatty in ("aiohttp.access", "httpx2"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     return handler
+
+
+def tell_repeats(*, at_the_end: bool = False) -> None:
+    """Write what was left out of Kafka's client's lines, with its count, where it is time to."""
+    for handler in logging.getLogger().handlers:
+        for lines in [each for each in handler.filters if isinstance(each, KafkaLines)]:
+            for record in lines.due(at_the_end=at_the_end):
+                handler.handle(record)
 
 
 def _json() -> list[Processor]:

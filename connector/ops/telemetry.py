@@ -16,6 +16,7 @@ from typing import Literal
 import structlog
 
 from connector import __version__
+from connector.ops import logs
 from connector.ops.counts import Counts, TopicCounts
 from connector.ops.metrics import Exposition, Labels, Metrics
 from connector.ops.repeats import Level, Line, Repeats
@@ -426,6 +427,7 @@ class Telemetry:
             if left_out:
                 line.words["left_out"] = left_out
             self._write(line)
+        logs.tell_repeats(at_the_end=at_the_end)
 
     def partition_stalled(
         self, topic: str, partition: int, offset: int, waited_s: float, waits_on: str = "", tasks: str = ""
