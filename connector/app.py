@@ -30,6 +30,7 @@ from connector.kafka.properties import (
     consumer_properties,
     max_poll_interval_ms,
     prefetch_of,
+    session_timeout_ms,
 )
 from connector.kafka.ranges import Range
 from connector.kafka.retention import Retention, ask
@@ -136,6 +137,7 @@ class App:
             pipeline=self._pipeline,
             telemetry=self.telemetry,
             settings=describe(settings),
+            session_timeout_s=session_timeout_ms(properties) / 1000,
         )
         self._watchdog = Watchdog(
             self.telemetry,

@@ -31,8 +31,8 @@ HELD = ("halted", "breaker_open", "gated")
 class Status:
     """Answers the questions of operators and probes from the living parts; holds nothing itself.
 
-    `settings` is the effective configuration with secrets hidden. `state` is starting, running, halted or
-    stopping.
+    `settings` is the effective configuration with secrets hidden, `session_timeout_s` how long the group
+    waits for a member that says nothing. `state` is starting, running, halted or stopping.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Status:
         pipeline: Pipeline,
         telemetry: Telemetry,
         settings: Mapping[str, object],
+        session_timeout_s: float,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -51,6 +52,7 @@ class Status:
         self._pipeline = pipeline
         self._telemetry = telemetry
         self._settings = settings
+        self._session_timeout_s = session_timeout_s
         self._now_ms = now_ms
         self._clock = clock
         self._history = History(clock())
@@ -156,7 +158,7 @@ class Status:
         if telemetry.dead_letters_held:
             return f"dead letters cannot be written ({telemetry.dead_letters_held}); their records stay open"
         if not self._pipeline.in_group:
-            return "the group takes us in, which waits for the session of a member that was killed to end"
+            return words.joining(self._session_timeout_s)
         if sender.breaker != "closed":
             return f"the destination is down ({sender.last_failure}); {words.next_probe(sender.probe_s)}"
         if sender.gate_s > 0:

@@ -35,6 +35,9 @@ TOPIC_FACTS = {"consumed", "delivered", "skipped", "dead_lettered", "released", 
 PARTITION_FACTS = {"topic", "partition", "committed", "frontier", "end", "lag", "paused", "halted"}
 """What scripts, dashboards and the page rely on."""
 
+SESSION_TIMEOUT_S = 45.0
+"""Of the group's members."""
+
 Story = Callable[[Rig, Status], Coroutine[None, None, None]]
 
 
@@ -49,6 +52,7 @@ def tell(story: Story, answer: Answer = ok, **wishes: Any) -> None:
                 pipeline=rig.pipeline,
                 telemetry=rig.telemetry,
                 settings={"destination": {"name": "acme"}},
+                session_timeout_s=SESSION_TIMEOUT_S,
                 now_ms=rig.now_ms,
             )
             await story(rig, status)
@@ -364,11 +368,14 @@ def test_ready_is_in_the_group_also_without_a_partition() -> None:
 
     async def story(rig: Rig, status: Status) -> None:
         assert status.ready() == (False, {"state": "starting", "in_group": False})
+        joining = "joining the group, which may take up to the session timeout (45 s)"
+        assert seen(status)["waits_on"] == joining
+        assert seen(status)["waits"] == [f"J{joining[1:]}."]
         rig.pipeline.assigned([])
         assert status.ready() == (True, {"state": "running", "in_group": True})
         rig.pipeline.left()
         assert status.ready() == (False, {"state": "running", "in_group": False})
-        assert "the group" in seen(status)["waits_on"]
+        assert seen(status)["waits_on"] == joining
         rig.assign()
         assert status.ready()[0]
 

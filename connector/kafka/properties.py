@@ -43,6 +43,11 @@ ALIASES: Mapping[str, str] = {
 MAX_POLL_INTERVAL = "max.poll.interval.ms"
 MAX_POLL_INTERVAL_MS = 300_000  # librdkafka's default
 
+SESSION_TIMEOUT = "session.timeout.ms"
+SESSION_TIMEOUT_MS = 45_000
+"""librdkafka's default; with the new protocol the brokers', who alone decide there
+(`group.consumer.session.timeout.ms`)."""
+
 PREFETCH_SHARE = 0.125
 """Of the memory limit, what librdkafka may hold ahead of us; the rest is the budget of what is in flight."""
 
@@ -96,6 +101,11 @@ def ceilings(memory_bytes: int) -> dict[str, int]:
 def max_poll_interval_ms(properties: Mapping[str, str]) -> int:
     """How long Kafka lets a consumer with these go without polling."""
     return whole(properties.get(MAX_POLL_INTERVAL, "")) or MAX_POLL_INTERVAL_MS
+
+
+def session_timeout_ms(properties: Mapping[str, str]) -> int:
+    """How long the group waits for a member that says nothing."""
+    return whole(properties.get(SESSION_TIMEOUT, "")) or SESSION_TIMEOUT_MS
 
 
 def whole(text: str) -> int | None:

@@ -117,7 +117,7 @@ def remedy(reason: str) -> str:
 
 
 STATES = {
-    "starting": "Joining the group; records come in a moment.",
+    "starting": "Joining the group; records come once it has taken this replica in.",
     "stopping": "Finishing what is under way, then leaving the group. What is left is read again by others.",
 }
 
@@ -152,6 +152,11 @@ def pause_ends(halt_reason: str | None, count: int) -> str:
 def partitions(count: int) -> str:
     """So many, in words."""
     return "One partition" if count == 1 else f"{count} partitions"
+
+
+def joining(session_timeout_s: float) -> str:
+    """The group has not taken us in yet, and how long that takes."""
+    return f"joining the group, which may take up to the session timeout ({session_timeout_s:g} s)"
 
 
 def next_probe(probe_s: float | None) -> str:

@@ -10,6 +10,7 @@ from connector.kafka.properties import (
     consumer_properties,
     is_cooperative,
     producer_properties,
+    session_timeout_ms,
 )
 
 NEW_PROTOCOL = {"group.protocol": "consumer"}
@@ -35,6 +36,13 @@ def test_the_operator_wins_where_no_promise_is_at_stake() -> None:
     assert given["partition.assignment.strategy"] == "range"
     assert given["fetch.queue.backoff.ms"] == "500"
     assert given["client.rack"] == "a"
+
+
+def test_the_session_is_as_long_as_the_operator_says() -> None:
+    """Else as long as librdkafka's default, and with the new protocol the brokers'."""
+    assert session_timeout_ms({}) == session_timeout_ms(NEW_PROTOCOL) == 45_000
+    assert session_timeout_ms({"session.timeout.ms": "0x1770"}) == 6000
+    assert Consumer(consumer(session_timeout_ms="0x1770")), "as librdkafka reads it"
 
 
 def test_a_second_name_takes_the_place_of_our_default() -> None:
