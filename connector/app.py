@@ -153,6 +153,7 @@ class App:
             [*_named(settings.source.topics), settings.dead_letter_topic],
             lambda: not self._pipeline.joined or bool(self.telemetry.dead_letters_held),
             self.telemetry,
+            self._producer.alarm,
         )
         self._retention = Retention(
             partial(ask, client_properties(properties, client_id=_client_id())),

@@ -106,6 +106,8 @@ class DeadLetterProducer:
         self._timer: asyncio.TimerHandle | None = None
         self._ticks_at = 0.0
         self._closed = False
+        self.alarm = asyncio.Event()
+        """Set when all brokers seem to be down: somebody should ask whether they are."""
         self._listen()
 
     def write(self, topic: str, forms: Forms, done: Callable[[], None]) -> None:
@@ -270,6 +272,8 @@ class DeadLetterProducer:
             raise ValueError(words(refused)) from None
 
     def _on_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self.alarm.set()
         if not error.fatal():
             self._log.warning("%s", error.str())
         elif not self._broken:

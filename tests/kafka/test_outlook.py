@@ -6,8 +6,10 @@ import asyncio
 import threading
 from collections.abc import Iterable
 
+import pytest
 from confluent_kafka import KafkaError, KafkaException
 
+from connector.kafka import outlook
 from connector.kafka.outlook import Outlook
 
 
@@ -49,7 +51,7 @@ async def looks(kafka: Kafka, outlook: Outlook, count: int) -> None:
 
 
 def watching(kafka: Kafka) -> Outlook:
-    return Outlook(kafka, ["orders", "dead"], lambda: kafka.amiss, kafka, every_s=0)
+    return Outlook(kafka, ["orders", "dead"], lambda: kafka.amiss, kafka, asyncio.Event(), every_s=0)
 
 
 async def test_everything_is_asked_for_once_and_then_only_whether_kafka_is_there() -> None:
@@ -63,23 +65,23 @@ async def test_everything_is_asked_for_once_and_then_only_whether_kafka_is_there
 async def test_what_is_missing_is_told_until_it_is_there() -> None:
     """And it is looked for each time."""
     kafka = Kafka("orders")
-    outlook = watching(kafka)
-    await looks(kafka, outlook, 2)
+    watch = watching(kafka)
+    await looks(kafka, watch, 2)
     assert kafka.asked[:2] == [None, None]
     assert kafka.told[:2] == [("dead",), ("dead",)]
     kafka.topics |= {"dead"}
-    await looks(kafka, outlook, 2)
+    await looks(kafka, watch, 2)
     assert kafka.told[-1] == ()
 
 
 async def test_while_something_is_amiss_everything_is_asked_for() -> None:
     """The dead-letter topic may have been deleted since."""
     kafka = Kafka("orders", "dead")
-    outlook = watching(kafka)
-    await looks(kafka, outlook, 2)
+    watch = watching(kafka)
+    await looks(kafka, watch, 2)
     kafka.amiss = True
     kafka.topics -= {"dead"}
-    await looks(kafka, outlook, 2)
+    await looks(kafka, watch, 2)
     assert kafka.told[-1] == ("dead",)
 
 
@@ -89,3 +91,30 @@ async def test_silence_is_told_with_its_error() -> None:
     kafka.silent = True
     await looks(kafka, watching(kafka), 1)
     assert "Broker transport failure" in kafka.errors[0]
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_an_alarm_is_looked_into_at_once_and_silence_now_and_then(
+    silent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All brokers seem to be down: ten seconds of "all is well" would be false. Once it is known, the alarm
+    goes on and makes no more questions, and Kafka's return is noticed in a moment."""
+    monkeypatch.setattr(outlook, "AGAIN_S", 0.01)
+    kafka = Kafka("orders", "dead")
+    alarm = asyncio.Event()
+    task = asyncio.create_task(Outlook(kafka, ["orders"], lambda: False, kafka, alarm, every_s=60).run())
+    await kafka.heard.wait()
+    assert len(kafka.asked) == 1
+    kafka.silent = silent
+    for _ in range(3):
+        kafka.heard.clear()
+        alarm.set()
+        await asyncio.wait_for(kafka.heard.wait(), 20)
+    if silent:
+        alarm.clear()
+        kafka.silent = False
+        kafka.heard.clear()
+        await asyncio.wait_for(kafka.heard.wait(), 20)
+    task.cancel()
+    assert len(kafka.errors) == 3 * silent
+    assert len(kafka.told) == (2 if silent else 4)

@@ -366,3 +366,18 @@ def test_what_a_waiting_letter_holds_is_what_its_ticket_counts(cluster: Cluster,
         assert 0.7 * counted < held < counted
 
     tell(story)
+
+
+def test_that_all_brokers_seem_down_is_an_alarm_and_any_other_error_is_none(
+    cluster: Cluster, tell: Tell
+) -> None:
+    """Somebody then asks whether they are, instead of within ten seconds."""
+
+    async def story(desk: Desk) -> None:
+        desk.producer._on_error(KafkaError(KafkaError._TRANSPORT))
+        assert not desk.producer.alarm.is_set()
+        desk.producer._on_error(KafkaError(KafkaError._ALL_BROKERS_DOWN))
+        assert desk.producer.alarm.is_set()
+        assert not desk.failures
+
+    tell(story)
