@@ -73,10 +73,12 @@ class Status:
         """In the group, also without a partition, and alive. A halt or an open breaker changes nothing: they
         are the vendor's. A stop is on its way out of the group, and a poll thread that hangs is out of it."""
         alive, _ = self.alive()
-        polls = self.watchdog is None or self.watchdog.polls()
-        in_group = self._pipeline.in_group and polls
+        in_group = self._in_group()
         facts = {"state": self.state(), "in_group": in_group}
         return in_group and alive and not self.stopping, facts
+
+    def _in_group(self) -> bool:
+        return self._pipeline.in_group and (self.watchdog is None or self.watchdog.polls())
 
     def frontiers(self) -> Iterable[FrontierSnapshot]:
         """Where each partition stands, for the watchdog."""
@@ -114,13 +116,24 @@ class Status:
         sender, halt, key = self._sender.snapshot(), self._telemetry.halt, self._telemetry.key
         state, waits_on, topics = self.state(), self._waits_on(), self.topics()
         waits = self._waits(waits_on)
-        lag = sum(partition.lag or 0 for partition in self._assignment)
+        silent_s, count = self._telemetry.kafka_silent_s, len(self._assignment)
+        lags = [partition.lag for partition in self._assignment]
+        lag = None if None in lags else sum(each or 0 for each in lags)
         in_flight = sum(topic["in_flight"] for topic in topics.values())
         return {
             "destination": self._telemetry.destination,
             "version": __version__,
             "state": state,
-            "told": words.told(state, halt, key, bool(waits), lag, in_flight),
+            "told": words.told(
+                state,
+                halt,
+                key,
+                silent_s=silent_s,
+                waits=bool(waits),
+                partitions=count,
+                lag=lag,
+                in_flight=in_flight,
+            ),
             "waits": waits,
             "halt_reason": halt.reason if halt is not None else None,
             "halt_detail": (halt.detail or None) if halt is not None else None,
@@ -128,6 +141,8 @@ class Status:
             "key": {"from": key.place, "read_at": key.read_at, "trouble": key.trouble or None},
             "keys_refused": halt.keys_refused if halt is not None else 0,
             "waits_on": waits_on or None,
+            "in_group": self._in_group(),
+            "kafka_silent_s": round(silent_s, 1) if silent_s else None,
             "breaker": sender.breaker,
             "concurrency_limit": sender.limit,
             "sender": msgspec.structs.asdict(sender),
@@ -135,6 +150,7 @@ class Status:
             "in_flight_bytes_limit": self._limit_bytes,
             "topics": topics,
             "partitions": [self._partition(each) for each in self._assignment],
+            "no_partitions": None if count else words.no_partitions(silent_s, self._in_group()),
             "outcomes": self._by_reason(),
             "last_records": self._telemetry.last_records(),
             "history": self._history.snapshot(),
@@ -203,7 +219,7 @@ class Status:
             topic, number = partition.lease.topic, partition.lease.partition
             if partition.lag is not None:
                 telemetry.lag(topic, number, partition.lag)
-            telemetry.oldest_unsettled(topic, number, partition.unsettled_s(self._now_ms()))
+            telemetry.oldest_unsettled(topic, number, self._unsettled_s(partition))
 
     def topics(self) -> dict[str, dict[str, int]]:
         """The books per topic. `in_flight` is counted from what is open, not worked out from the others."""
@@ -230,6 +246,10 @@ class Status:
                 found[name] = found.get(name, 0) + count
         return found
 
+    def _unsettled_s(self, partition: Partition) -> float:
+        """While Kafka is silent nobody knows what waits there: something may, since it answered last."""
+        return max(partition.unsettled_s(self._now_ms()), self._telemetry.kafka_silent_s)
+
     def _partition(self, partition: Partition) -> dict[str, object]:
         frontier = partition.frontier
         return {
@@ -241,7 +261,7 @@ class Status:
             "end": partition.end,
             "lag": partition.lag,
             "open": frontier.open_count,
-            "oldest_unsettled_s": partition.unsettled_s(self._now_ms()),
+            "oldest_unsettled_s": self._unsettled_s(partition),
             "paused": partition.paused,
             "halted": partition.halted,
         }

@@ -342,6 +342,39 @@ def test_without_lag_nothing_is_old() -> None:
     tell(story)
 
 
+def test_while_kafka_is_silent_nothing_claims_to_be_done() -> None:
+    """Lag stays what it was, with how long ago that was; what may wait grows old, in the metric too; the
+    first sentence says what is not known. When Kafka answers, all is as it was."""
+
+    async def story(rig: Rig, status: Status) -> None:
+        lease = rig.assign()
+        rig.poll(lease, in_json(1))
+        await soon(lambda: rig.books() == {"delivered": 1})
+        rig.pipeline.ends({lease: 1})
+        rig.telemetry.kafka_answered([])
+        says(seen(status), kafka_silent_s=None, in_group=True, no_partitions=None, waits_on=None)
+        assert seen(status)["told"].startswith("Everything")
+        await asyncio.sleep(8)
+        rig.telemetry.kafka_silent("timed out")
+        await asyncio.sleep(34)
+        facts = seen(status)
+        says(facts, kafka_silent_s=42.0, in_group=True, waits_on="Kafka does not answer (timed out)")
+        assert facts["told"].startswith("Kafka has not answered for 42 s")
+        says(facts["partitions"][0], lag=0, oldest_unsettled_s=42.0)
+        status.measure(1 << 20)
+        assert rig.telemetry.metrics.values("oldest_unsettled_seconds")[(TOPIC, 0)] == pytest.approx(42)
+        rig.pipeline.left()
+        rig.fence(lease)
+        says(seen(status), no_partitions="Not known: Kafka has not answered for 42 s.", in_group=False)
+        rig.telemetry.kafka_answered([])
+        says(seen(status), no_partitions="None yet: the group is being joined.", kafka_silent_s=None)
+        rig.pipeline.assigned([])
+        says(seen(status), no_partitions="None: other replicas have them all.")
+        assert "Everything" not in seen(status)["told"]
+
+    tell(story)
+
+
 def test_at_the_rate_cap_no_replica_is_asked_for() -> None:
     """The cap holds what waits; between two looks at it the answer stays the same."""
 

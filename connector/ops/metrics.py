@@ -139,7 +139,7 @@ METRICS: tuple[Metric, ...] = (
         "oldest_unsettled_seconds",
         "gauge",
         "Age, by Kafka timestamp, of the record at the frontier, 0 if none waits. For one that was not read "
-        "yet, the time since it is known.",
+        "yet, the time since it is known; while Kafka is silent, at least the time since it answered.",
         ("topic", "partition"),
     ),
     Metric(

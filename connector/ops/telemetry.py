@@ -88,7 +88,8 @@ class Telemetry:
         """Why Kafka did not answer the last question; empty when it did."""
         self.missing_topics: tuple[str, ...] = ()
         """Topics that we need and Kafka does not have."""
-        self._silent_since = 0.0
+        self._heard_at = clock()
+        """When Kafka answered last; before it ever did, when we began."""
         metrics.series("kafka_up").set((), 1)
 
     # ── records ──────────────────────────────────────────────────────────────────────────────────
@@ -280,8 +281,9 @@ class Telemetry:
     def kafka_answered(self, missing: Iterable[str]) -> None:
         """Kafka is there; these topics, which we need, are not."""
         if self.kafka_error:
-            self._log.info("kafka_reachable", after_s=round(self._clock() - self._silent_since, 1))
+            self._log.info("kafka_reachable", after_s=round(self.kafka_silent_s, 1))
         self.kafka_error = ""
+        self._heard_at = self._clock()
         self.metrics.series("kafka_up").set((), 1)
         found, self.missing_topics = self.missing_topics, tuple(missing)
         if self.missing_topics and self.missing_topics != found:
@@ -294,7 +296,6 @@ class Telemetry:
     def kafka_silent(self, error: str) -> None:
         """Kafka does not answer: nothing can be read, committed or written aside."""
         if not self.kafka_error:
-            self._silent_since = self._clock()
             self._log.error(
                 "kafka_unreachable",
                 error=error,
@@ -302,6 +303,11 @@ class Telemetry:
             )
         self.kafka_error = error
         self.metrics.series("kafka_up").set((), 0)
+
+    @property
+    def kafka_silent_s(self) -> float:
+        """How long Kafka has been silent: whatever is known of it is so old at least. 0 while it answers."""
+        return self._clock() - self._heard_at if self.kafka_error else 0.0
 
     def topic_retention(self, topic: str, kept_s: float | None) -> None:
         """Kafka keeps a topic's records for so long; None: as long as there is room, or unknown."""

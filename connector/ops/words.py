@@ -122,15 +122,34 @@ STATES = {
 }
 
 
-def told(state: str, halted: Halted | None, key: Key, waits: bool, lag: int, in_flight: int) -> str:
-    """The first sentence of the page: how it is, as one would say it."""
+def told(
+    state: str,
+    halted: Halted | None,
+    key: Key,
+    *,
+    silent_s: float,
+    waits: bool,
+    partitions: int,
+    lag: int | None,
+    in_flight: int,
+) -> str:
+    """The first sentence of the page: how it is, as one would say it. `silent_s`: so long Kafka has been
+    silent. `lag`: None while it is not known of every partition."""
     if halted is not None and state != "stopping":
         since = f"Nothing is sent since {at(halted.since_ms)}."
         return f"{since} {halt(halted, key)} Nothing is lost: records stay in Kafka."
+    if silent_s and state != "stopping":
+        return (
+            f"Kafka has not answered for {age(silent_s)}: what waits there is not known, and nothing is read "
+            "or committed. What was read is still delivered. It goes on by itself once Kafka answers, and "
+            "nothing is lost."
+        )
     if state in STATES:
         return STATES[state]
     if waits:
         return "Something is waited for, and it goes on by itself once that is over. Nothing is lost."
+    if not partitions:
+        return "This replica has nothing to do: others of its group have all partitions."
     if lag == 0 and in_flight == 0:
         return "Everything that Kafka has was delivered, skipped for a reason, or put aside as a dead letter."
     return "Reading and delivering."
@@ -147,6 +166,22 @@ def pause_ends(halt_reason: str | None, count: int) -> str:
     if halt_reason is None:
         return f"{wait} until the destination takes more."
     return f"{wait} for another key." if halt_reason == "auth" else f"{wait} for the end of the halt."
+
+
+def no_partitions(silent_s: float, in_group: bool) -> str:
+    """Why this replica shows none."""
+    if silent_s:
+        return f"Not known: Kafka has not answered for {age(silent_s)}."
+    if not in_group:
+        return "None yet: the group is being joined."
+    return "None: other replicas have them all."
+
+
+def age(seconds: float) -> str:
+    """So long, as one would say it."""
+    if seconds < 120:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 7200 else f"{round(seconds / 3600)} h"
 
 
 def partitions(count: int) -> str:

@@ -84,6 +84,7 @@ def test_the_next_probe() -> None:
     [
         ("starting", None, False, 0, 0, "Joining"),
         ("running", None, False, 0, 0, "Everything"),
+        ("running", None, False, None, 0, "Reading and delivering"),
         ("running", None, False, 10, 0, "Reading and delivering"),
         ("running", None, False, 0, 3, "Reading and delivering"),
         ("running", None, True, 10, 3, "waited for"),
@@ -99,8 +100,45 @@ def test_the_next_probe() -> None:
     ],
 )
 def test_the_first_sentence(
-    state: str, halt_reason: str | None, waits: bool, lag: int, in_flight: int, said: str
+    state: str, halt_reason: str | None, waits: bool, lag: int | None, in_flight: int, said: str
 ) -> None:
-    """As one would say it."""
+    """As one would say it; that all is done only where that is known."""
     halt = halted(halt_reason) if halt_reason is not None else None
-    assert said in words.told(state, halt, FILE, waits, lag, in_flight)
+    told = words.told(state, halt, FILE, silent_s=0, waits=waits, partitions=2, lag=lag, in_flight=in_flight)
+    assert said in told
+
+
+@pytest.mark.parametrize(
+    ("state", "halt_reason", "said"),
+    [
+        ("running", None, "Kafka has not answered for 42 s"),
+        ("starting", None, "Kafka has not answered for 42 s"),
+        ("halted", "auth", "Nothing is sent since"),
+        ("stopping", None, "leaving the group"),
+    ],
+)
+def test_a_silent_kafka_comes_before_what_was_known_of_it(
+    state: str, halt_reason: str | None, said: str
+) -> None:
+    """Lag 0 was so when it was heard of last; a halt and a stop are ours."""
+    halt = halted(halt_reason) if halt_reason is not None else None
+    told = words.told(state, halt, FILE, silent_s=42.4, waits=True, partitions=2, lag=0, in_flight=0)
+    assert said in told
+    assert "Everything" not in told
+
+
+def test_no_partitions_has_three_reasons() -> None:
+    """Only one of them is that others have them."""
+    assert words.no_partitions(130.0, in_group=False) == "Not known: Kafka has not answered for 2 min."
+    assert words.no_partitions(0.0, in_group=False) == "None yet: the group is being joined."
+    assert words.no_partitions(0.0, in_group=True) == "None: other replicas have them all."
+    idle = words.told("running", None, FILE, silent_s=0, waits=False, partitions=0, lag=0, in_flight=0)
+    assert idle == "This replica has nothing to do: others of its group have all partitions."
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.2, "1 s"), (119, "119 s"), (150, "2 min"), (7199, "120 min"), (86400, "24 h")]
+)
+def test_an_age_is_said_in_the_unit_that_fits(seconds: float, said: str) -> None:
+    """Nobody counts the seconds of an hour."""
+    assert words.age(seconds) == said

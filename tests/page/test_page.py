@@ -54,11 +54,20 @@ async def breaker_open(stage: Stage) -> None:
     await stage.until(lambda: stage.app.status()["breaker"] != "closed", "the breaker")
 
 
+async def kafka_silent(stage: Stage) -> None:
+    await idle(stage)
+    await stage.until(lambda: stage.partitions[0]["lag"] == 0, "the lag")
+    stage.app._outlook._every_s = 0.2
+    stage.broker.kafka.broker_down(1)  # type: ignore[attr-defined]  # the embedded one
+    await stage.until(lambda: stage.app.status()["kafka_silent_s"] is not None, "the silence")
+
+
 SCENES: dict[str, tuple[Scene, str, str]] = {
     "idle": (idle, "running", "Everything that Kafka has"),
     "busy": (busy, "running", "Reading and delivering"),
     "halted": (halted, "halted", "(401 Unauthorized, invalid_api_key), read from "),
     "breaker open": (breaker_open, "running", "waited for"),
+    "Kafka silent": (kafka_silent, "running", "Kafka has not answered for"),
 }
 """How the connector is brought there, the state it is then in, and what its first sentence says."""
 
@@ -83,6 +92,7 @@ async def scene(
         await SCENES[name][0](stage)
         async with visiting(stage.app.address) as visit:
             yield stage, visit
+        broker.kafka.broker_up(1)
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -100,7 +110,7 @@ async def test_the_page_shows_what_status_says(
         assert await visit.text("#told") == seen["told"]
         assert await visit.page.locator("#waits li").all_inner_texts() == seen["waits"]
         (partition,) = seen["partitions"]
-        assert await visit.text("#lag") == counted(partition["lag"])
+        assert (await visit.text("#lag")).split(" as of ")[0] == counted(partition["lag"])
         assert await visit.text("#breaker") == seen["breaker"].replace("_", "-")
         assert (
             await visit.text("#requests") == f"{seen['sender']['in_flight']} of {seen['concurrency_limit']}"
@@ -180,6 +190,28 @@ async def test_without_javascript_the_page_says_how_it_is(
         assert not await plain.page.locator("button:visible, #waits:visible:empty").count()
         assert not await plain.overflows()
         assert not plain.wrong
+
+
+async def test_what_was_known_of_a_silent_kafka_bears_its_age_and_then_is_unknown(
+    mock_broker: MockBroker, unique: Unique, tmp_path: Path
+) -> None:
+    """No 0 that looks like all is well, and no partition that others are said to have."""
+    async with scene("Kafka silent", mock_broker, unique, tmp_path) as (_, visit):
+        await visit.page.locator("#pause").click()
+        seen = await visit.page.evaluate("last")
+        assert await visit.text("#lag") == f"0 as of {round(seen['kafka_silent_s'])} s ago"
+        assert (await visit.text("#oldest")).endswith("s at most")
+        assert (await visit.text("#partitions-words")).endswith("s ago, when Kafka answered last")
+        assert (await visit.table("partitions"))[0][1] == "waits for Kafka"
+        lost = {**seen, "partitions": [], "in_group": False, "no_partitions": "Not known: it is silent."}
+        await visit.page.evaluate("show", lost)
+        assert [await visit.text("#lag"), await visit.text("#oldest")] == ["unknown", "unknown"]
+        assert await visit.text("#no-partitions") == "Not known: it is silent."
+        await visit.page.evaluate("show", {**lost, "kafka_silent_s": None})
+        assert await visit.text("#lag") == "unknown", "it is joining"
+        await visit.page.evaluate("show", {**lost, "kafka_silent_s": None, "in_group": True})
+        assert [await visit.text("#lag"), await visit.text("#oldest")] == ["0", "0 s"]
+        assert not visit.wrong
 
 
 async def test_a_replica_that_is_gone_is_told_and_the_old_figures_stay(

@@ -204,7 +204,7 @@ class Rig:
         self.topic = DeadLetterTopic()
         self.schemas = Schemas()
         self.wire = Wire(answer, latency_s)
-        self.telemetry = Telemetry("acme")
+        self.telemetry = Telemetry("acme", asyncio.get_running_loop().time)
         if replay is not None:
             replay.connect(self.topic)
         self.assignment = Assignment()
