@@ -33,7 +33,7 @@ from connector.kafka.handover import Handover
 from connector.kafka.leases import Leases, Place
 from connector.kafka.listener import Listener
 from connector.kafka.placing import Placing
-from connector.kafka.properties import is_cooperative
+from connector.kafka.properties import SESSION_TIMEOUT_MS, is_cooperative, is_new_protocol
 from connector.kafka.start import OnOffsetLost, Start, StartFrom
 from connector.model.record import Lease, Record
 
@@ -52,6 +52,10 @@ CHOKED_S = 0.5
 rebalance alone: a poll that could bring records too would let what we hold grow."""
 
 TIDY_EVERY_S = 1.0
+
+AWAY_S = SESSION_TIMEOUT_MS / 1000
+"""In the new protocol, how long the coordinator may be away before we are taken for out of the group: for so
+long it waits for us. In the older one librdkafka knows that time, and tells the loss."""
 
 GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION)
 """Kafka does not have the offset. librdkafka then lets the partition stand, and refuses to seek in it
@@ -91,9 +95,13 @@ class PollThread:
         self._held: list[Record] = []
         self._fed_at = 0.0
         self._joined = False
+        self._coordinated_at = 0.0
+        """When we had a coordinator last, as far as the new protocol's statistics tell."""
         self._tidy_at = 0.0
         self._fatal: KafkaError | None = None
-        callbacks = {"error_cb": self._on_error, "on_commit": self._on_commit, "stats_cb": self._on_stats}
+        callbacks = {"error_cb": self._on_error, "on_commit": self._on_commit}
+        if is_new_protocol(properties):
+            callbacks["stats_cb"] = self._on_stats
         try:
             self._consumer = Consumer({**properties, **callbacks}, logger=logger)
         except KafkaException as refused:
@@ -285,6 +293,7 @@ class PollThread:
         starts = self._start.begin([self._leases.grant(place.topic, place.partition) for place in places])
         self._leases.hold(starts)
         self._joined = True
+        self._coordinated_at = self._bridge.heartbeat
         self._bridge.tell(self._listener.assigned, [*starts.items()])
         self._fetching.begin(starts)
 
@@ -334,7 +343,15 @@ class PollThread:
             self._log.warning("%s", error.str())
 
     def _on_stats(self, text: str) -> None:
-        """In the new protocol a member without a partition learns only here that the coordinator has it."""
-        if not self._joined and json.loads(text)["cgrp"]["state"] == "up":
-            self._joined = True
-            self._bridge.tell(self._listener.assigned, [])
+        """In the new protocol a member learns only here that the coordinator has it, where it gets no
+        partition, and that there is none for longer than the group waits. Its leases stay: when the
+        coordinator is back, either they go on, or it tells us that they are lost."""
+        now = self._bridge.heartbeat
+        if json.loads(text)["cgrp"]["state"] == "up":
+            self._coordinated_at = now
+            if not self._joined:
+                self._joined = True
+                self._bridge.tell(self._listener.assigned, [])
+        elif self._joined and now - self._coordinated_at > AWAY_S:
+            self._joined = False
+            self._bridge.tell(self._listener.left)

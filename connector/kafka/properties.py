@@ -144,7 +144,7 @@ def consumer_properties(
         "fetch.queue.backoff.ms": FETCH_AGAIN_MS,
         "fetch.wait.max.ms": FETCH_WAIT_MS,
     }
-    if _is_new_protocol(given):
+    if is_new_protocol(given):
         # There the broker assigns; only that it has joined must be learned from the statistics, as a member
         # without a partition hears nothing else.
         defaults["statistics.interval.ms"] = 1000
@@ -166,12 +166,13 @@ def consumer_properties(
 def is_cooperative(properties: Mapping[str, str | int | float | bool]) -> bool:
     """Whether partitions come and go one by one, or all are given back at every rebalance (librdkafka
     refuses a mix of strategies)."""
-    if _is_new_protocol(properties):
+    if is_new_protocol(properties):
         return True
     return "cooperative" in str(properties.get("partition.assignment.strategy", ""))
 
 
-def _is_new_protocol(properties: Mapping[str, str | int | float | bool]) -> bool:
+def is_new_protocol(properties: Mapping[str, str | int | float | bool]) -> bool:
+    """Whether the broker assigns partitions, not a member of the group."""
     return str(properties.get("group.protocol", "")).strip().lower() == "consumer"  # as librdkafka reads it
 
 

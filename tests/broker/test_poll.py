@@ -10,6 +10,7 @@ from concurrent.futures import Future
 import pytest
 from confluent_kafka import Producer
 
+from connector.kafka import consumer as consumer_module
 from connector.kafka import offsets as offsets_module
 from connector.kafka.consumer import SLICE_MAX, SLICES_MAX
 from connector.kafka.embedded import Api, EmbeddedKafka, Failure
@@ -318,6 +319,39 @@ async def test_a_killed_broker_ends_nothing(own_broker: KafkaCluster, unique: Un
         assert member.failure is None
         assert await member.poll.stop(10)
     assert committed(own_broker, group, topic) == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        pytest.param({"session.timeout.ms": "6000"}, id="cooperative"),
+        pytest.param({"group.protocol": "consumer"}, id="consumer"),
+    ],
+)
+async def test_a_kafka_that_is_away_for_longer_than_the_session_is_a_group_that_was_left(
+    own_broker: KafkaCluster, unique: Unique, protocol: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not sooner, and in either protocol; when it is back we are in it again, and every record comes."""
+    monkeypatch.setattr(consumer_module, "AWAY_S", 6.0)
+    topic, group = unique("orders"), unique("group")
+    own_broker.create_topic(topic, partitions=1)
+    produce(own_broker, topic, 100)
+    async with Member(own_broker, group, topic, properties=protocol) as member:
+        await member.has(100)
+        await member.commit()
+        own_broker.kill()
+        killed = time.monotonic()
+        await member.until(lambda: not member.joined, "the end of the stay")
+        assert time.monotonic() - killed > 3
+        await asyncio.to_thread(own_broker.start)
+        produce(own_broker, topic, 100)
+        await member.until(lambda: member.joined, "the return", 60)
+        await member.until(
+            lambda: {*member.spots()} >= {(topic, 0, each) for each in range(200)}, "all records"
+        )
+        assert member.stays == [True, False, True]
+        assert member.failure is None
 
 
 # ── the end ──────────────────────────────────────────────────────────────────────────────────────
