@@ -217,6 +217,9 @@ class Status:
         telemetry.in_flight_bytes(self._assignment.open_bytes, limit_bytes)
         for partition in self._assignment:
             topic, number = partition.lease.topic, partition.lease.partition
+            if not self._pipeline.in_group:  # another replica may have it, and measure it, by now
+                telemetry.partition_unknown(topic, number)
+                continue
             if partition.lag is not None:
                 telemetry.lag(topic, number, partition.lag)
             telemetry.oldest_unsettled(topic, number, self._unsettled_s(partition))

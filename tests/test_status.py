@@ -364,6 +364,9 @@ def test_while_kafka_is_silent_nothing_claims_to_be_done() -> None:
         status.measure(1 << 20)
         assert rig.telemetry.metrics.values("oldest_unsettled_seconds")[(TOPIC, 0)] == pytest.approx(42)
         rig.pipeline.left()
+        status.measure(1 << 20)
+        for name in ("consumer_lag", "oldest_unsettled_seconds"):
+            assert not rig.telemetry.metrics.values(name), "another replica may have it, and measure it"
         rig.fence(lease)
         says(seen(status), no_partitions="Not known: Kafka has not answered for 42 s.", in_group=False)
         rig.telemetry.kafka_answered([])

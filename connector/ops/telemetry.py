@@ -385,6 +385,11 @@ class Telemetry:
         """How old the record at a partition's frontier is; 0 without lag."""
         self._oldest.set((topic, partition), age_s)
 
+    def partition_unknown(self, topic: str, partition: int) -> None:
+        """How a partition stands is not known any more: the group has put us out, as far as we can tell."""
+        self._lag.forget((topic, partition))
+        self._oldest.forget((topic, partition))
+
     def in_flight_bytes(self, n: int, limit: int) -> None:
         """Bytes held now, and the budget."""
         self._in_flight_bytes.set((), n)
@@ -532,8 +537,7 @@ class Telemetry:
     def _forget(self, name: str) -> None:
         topic, _, number = name.rpartition(":")
         labels = (topic, int(number))
-        self._lag.forget(labels)
-        self._oldest.forget(labels)
+        self.partition_unknown(*labels)
         if self.halted_partitions.pop(labels, None) is not None:
             self._show_halts()
 

@@ -210,6 +210,7 @@ STORMS: dict[str, Callable[[Telemetry, int], None]] = {
     "oldest_unsettled": lambda to, number: to.oldest_unsettled("orders", number % 9, number),
     "partition_halted": lambda to, number: to.partition_halted("orders", number, "offset_lost", str(number)),
     "partition_stalled": lambda to, number: to.partition_stalled("orders", number, 5, 120),
+    "partition_unknown": lambda to, number: to.partition_unknown("orders", number),
     "paused": lambda to, number: to.paused(number),
     "probe_done": lambda to, number: to.probe_done("retry", "503", 0.1),
     "rate_capped": lambda to, number: to.rate_capped(1),
@@ -242,7 +243,7 @@ SELDOM = {
     "resumed",
 }
 """Bounded by what brings them about: the start, a halt (tried again after 30 s), a hang (5 s or more), a look
-at Kafka (every 10 s)."""
+at Kafka (every 2 s while it is silent)."""
 
 QUESTIONS = {"exposition", "last_records", "outcomes", "tell_repeats", "topics"}
 

@@ -209,6 +209,9 @@ async def test_what_was_known_of_a_silent_kafka_bears_its_age_and_then_is_unknow
         assert await visit.text("#no-partitions") == "Not known: it is silent."
         await visit.page.evaluate("show", {**lost, "kafka_silent_s": None})
         assert await visit.text("#lag") == "unknown", "it is joining"
+        await visit.page.evaluate("show", {**seen, "in_group": False})
+        assert await visit.text("#lag") == "unknown", "the new protocol keeps what may be another's by now"
+        assert (await visit.table("partitions"))[0][1] == "waits for Kafka"
         await visit.page.evaluate("show", {**lost, "kafka_silent_s": None, "in_group": True})
         assert [await visit.text("#lag"), await visit.text("#oldest")] == ["0", "0 s"]
         assert not visit.wrong
