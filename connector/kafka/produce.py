@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from connector.kafka.properties import Properties
 
@@ -15,12 +15,28 @@ CLOSE_S = 5.0
 TIMEOUT_MS = 30_000
 """After so long without an answer a record counts as not taken."""
 
+UNKNOWN_FOR_MS = 5_000
+"""How long a topic that no broker knows may be one that was created just now, and is told then. librdkafka's
+default is half a minute, in which somebody who forgot a topic waits for a sentence that says so."""
+
 QUEUE_KIB = 64 << 10
 """What librdkafka may hold; a full queue makes `write` wait, so a fast source does not fill memory."""
 
 
+_MISSING = "does not exist, or may not be seen: create it, or allow Describe"
+_HINTS = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART: _MISSING,
+    KafkaError._UNKNOWN_TOPIC: _MISSING,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "may not be written to: allow Write and Describe",
+}
+
+
 class WriteError(Exception):
-    """Kafka did not take a record; the text is its own."""
+    """Kafka did not take a record; the text names the topic, and what to do where that is known."""
+
+    def __init__(self, topic: str, error: KafkaError) -> None:
+        hint = _HINTS.get(error.code())
+        super().__init__(f"{topic} {hint} ({error.str()})" if hint else f"{topic}: {error.str()}")
 
 
 class Writer:
@@ -38,8 +54,12 @@ class Writer:
             "message.timeout.ms": TIMEOUT_MS,
             "queue.buffering.max.kbytes": QUEUE_KIB,
         }
-        self._producer = Producer({"log_level": 0, **properties, **ours})  # what goes wrong, `flush` says
-        self._error: str | None = None
+        defaults: Properties = {
+            "log_level": 0,  # what goes wrong, `flush` says
+            "topic.metadata.propagation.max.ms": UNKNOWN_FOR_MS,
+        }
+        self._producer = Producer({**defaults, **properties, **ours})
+        self._error: WriteError | None = None
 
     def write(self, topic: str, key: bytes | None, value: bytes | None) -> None:
         """Hand a record over; raises `WriteError` at once when Kafka can never take it."""
@@ -49,7 +69,7 @@ class Writer:
             except BufferError:
                 self._producer.poll(BUFFER_FULL_S)
             except KafkaException as error:
-                raise WriteError(error.args[0].str()) from None
+                raise WriteError(topic, error.args[0]) from None
             else:
                 self._producer.poll(0)
                 return
@@ -67,10 +87,10 @@ class Writer:
         self._producer.purge(in_queue=True, in_flight=True, blocking=False)
         self._producer.flush(CLOSE_S)
 
-    def _answered(self, error: KafkaError | None, _: object) -> None:
+    def _answered(self, error: KafkaError | None, record: Message) -> None:
         if error is not None and self._error is None:
-            self._error = error.str()
+            self._error = WriteError(record.topic() or "", error)
 
     def _raise(self) -> None:
         if self._error is not None:
-            raise WriteError(self._error)
+            raise self._error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,14 @@ from connector.codec.encode import Json
 from connector.kafka.embedded import EmbeddedKafka
 from connector.model.event import ClickstreamEvent, OrderEvent
 from connector.model.record import Lease, Record
+from tests.broker.launcher.brokers import Broker
 from tests.cli.answering import answering
 from tests.cli.commandline import Ended, connector
 from tests.kafka.test_produce import everything
 
 COUNT = 300
+
+Unique = Callable[[str], str]
 
 
 def printed(*arguments: str) -> list[Json]:
@@ -193,6 +196,17 @@ def test_what_cannot_be_written_is_told(tmp_path: Path, kafka: EmbeddedKafka) ->
     with answering(409) as registry:
         ended = written(tmp_path, kafka, {"schema_registry": {"url": registry.url}})
     assert (ended.code, "answered 409" in ended.err) == (1, True)
+
+
+def test_a_topic_that_does_not_exist_is_named(tmp_path: Path, real_broker: Broker, unique: Unique) -> None:
+    """With what to do, and not the one that does exist; exit 1, as for a Kafka that is not there."""
+    orders, clicks = unique("orders"), unique("clicks")
+    real_broker.create_topic(orders, 1)
+    properties = {"bootstrap.servers": real_broker.bootstrap, "topic.metadata.propagation.max.ms": "0"}
+    ended = written(tmp_path, None, {"topics": [orders, clicks], "properties": properties})
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith(f"Kafka: {clicks} does not exist, or may not be seen: create it")
+    assert orders not in ended.err
 
 
 def test_an_unreachable_kafka_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import msgspec
 import pytest
+from confluent_kafka import KafkaError
 from rich.console import Console
 
 from connector.cli.demo_report import summary_of
@@ -119,12 +120,12 @@ def test_a_kafka_that_takes_nothing_is_told_in_one_line(monkeypatch: pytest.Monk
     """It is the stage that failed, not the play: no books, and no traceback."""
 
     async def fail(writer: Writer) -> None:
-        raise WriteError("Local: Message timed out")
+        raise WriteError("orders", KafkaError(KafkaError._MSG_TIMED_OUT))
 
     monkeypatch.setattr(Writer, "flush", fail)
     ended = connector("demo", "--events", "100")
     assert ended.code == 1
-    assert ended.err == "the embedded Kafka failed: Local: Message timed out\n"
+    assert ended.err == "the embedded Kafka failed: orders: Local: Message timed out\n"
 
 
 def test_an_unknown_destination_is_bad_usage() -> None:
