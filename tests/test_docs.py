@@ -40,6 +40,7 @@ CODE_WORD = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PLACE = re.compile(r"(?:connector|tests|docs|avro|bench|helm)/[\w./-]*|[A-Z]+\.md|Makefile|pyproject\.toml")
 MAKE = re.compile(r"\bmake ([a-z-]+)")
+VARIABLES = re.compile(r"^(?:CONNECTOR_\w+=\S+ )+")
 
 
 @cache
@@ -77,12 +78,13 @@ def prose_words(page: str) -> Iterator[str]:
 
 
 def commands() -> list[tuple[str, str]]:
-    """Every `connector …` on a page, with it: block lines, pipes part by part, and words in backquotes."""
+    """Every `connector …` on a page, with it: block lines, words in backquotes; behind a pipe, variables or
+    `kubectl exec … --`, too."""
     found = []
     for page in PAGES:
         lines = [line.strip() for body in blocks(page, "", "sh", "bash") for line in body.splitlines()]
         for line in [*lines, *prose_words(page)]:
-            parts = line.split(" | ")
+            parts = [VARIABLES.sub("", part) for part in re.split(r" \| | -- ", line)]
             found += [(page, part) for part in parts if re.match(r"connector [a-z]", part)]
     return found
 
