@@ -152,7 +152,7 @@ RELEASE: dict[str, Schema] = {
         {
             "podMonitor": MONITOR,
             "serviceMonitor": MONITOR,
-            "rules": shape({"enabled": FLAG, "labels": TEXTS, "alertLabels": TEXTS, "runbookBaseUrl": TEXT}),
+            "rules": shape({"enabled": FLAG, "labels": TEXTS, "alertLabels": TEXTS, "runbooksUrl": TEXT}),
             "dashboards": shape({"enabled": FLAG, "labels": TEXTS, "annotations": TEXTS}),
         }
     ),

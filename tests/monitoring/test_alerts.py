@@ -237,7 +237,7 @@ def test_every_alert_says_what_a_person_needs(alert: str) -> None:
     words = rule["annotations"]
     assert set(words) == {"summary", "description", "runbook_url"}
     assert "$labels.destination" in words["summary"]
-    assert words["runbook_url"] == f"runbooks/#{alert.lower()}"
+    assert words["runbook_url"] == f"docs/runbooks.md#{alert.lower()}"
     assert not re.search(r"\$labels\.(?!destination|topic|reason)", words["summary"] + words["description"])
 
 
