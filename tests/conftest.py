@@ -29,6 +29,7 @@ MARKER_OF_FIXTURE = {
     "real_broker": "broker",
     "own_broker": "broker",
     "secure_broker": "broker",
+    "guarded_broker": "broker",
     "cluster3": "broker",
     "schema_registry": "registry",
     "schema_registry_url": "registry",
@@ -113,6 +114,17 @@ def secure_broker() -> Iterator[KafkaCluster]:
     """Apache Kafka behind TLS and a password (SCRAM-SHA-256 or PLAIN); clients need `client_properties()`."""
     needs_a_broker_of_ours("given certificates")
     cluster = launched(lambda: KafkaCluster(security=Security(work_dir("security"))))
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def guarded_broker() -> Iterator[KafkaCluster]:
+    """As `secure_broker`, and the user may do nothing but what `allow` says."""
+    needs_a_broker_of_ours("given access lists")
+    authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+    settings = {"authorizer.class.name": authorizer, "super.users": "User:ANONYMOUS"}
+    cluster = launched(lambda: KafkaCluster(security=Security(work_dir("security")), settings=settings))
     yield cluster
     cluster.stop()
 

@@ -24,7 +24,7 @@ from connector.kafka import offsets
 from connector.kafka.bridge import Bridge
 from connector.kafka.consumer import GONE, POLL_S, SLICE_MAX, SLICES_MAX, SLOT_WAIT_S
 from connector.kafka.handover import drain
-from connector.kafka.inspect import stored_of
+from connector.kafka.inspect import is_of_concern, stored_of
 from connector.kafka.leases import Place
 from connector.kafka.listener import Listener
 from connector.kafka.ranges import Range, Reader
@@ -224,13 +224,14 @@ class BoundedFeed:
 
     def _records(self, messages: Iterable[Message]) -> list[Record]:
         records = []
-        for message in messages:
+        for message in filter(is_of_concern, messages):
             place: Place = (message.topic(), message.partition())  # type: ignore[assignment]  # always set
-            error, offset, end = message.error(), message.offset(), self._ranges[place].end
+            error, offset = message.error(), message.offset()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 self._failed(place, error)
                 continue
             assert offset is not None, "a record has its offset, an end of partition too"
+            end = self._ranges[place].end
             if offset + (error is None) >= end:
                 self._reading.discard(place)
             if error is None and offset < end:

@@ -6,6 +6,7 @@ Joins no group and changes nothing. Every call is bounded in time.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as NoAnswer
 from types import TracebackType
@@ -34,6 +35,10 @@ transactions, or compacted away."""
 
 READ_AT_ONCE = 500
 """Messages taken from the client in one call: one by one they cost ten times as much."""
+
+NO_CONCERN = KafkaError.GROUP_AUTHORIZATION_FAILED
+"""A consumer asks for its group's coordinator whether it joins or not, and is told in the place of a record,
+without a partition, when it may not. Whoever joins nothing can read all the same."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -159,24 +164,25 @@ class Cluster:
         try:
             while True:
                 for message in self._some():
-                    error, offset = message.error(), message.offset()
+                    error = message.error()
                     if error is not None and error.code() == KafkaError._PARTITION_EOF:
                         return found
                     if error is not None:
                         raise ClusterError(f"{topic}:{number} can't be read: {error.str()}")
-                    assert offset is not None, "a record has its offset"
                     found = stored_of(message)
-                    if offset + 1 >= end:
+                    if found.offset + 1 >= end:
                         return found
         finally:
             self._consumer.unassign()
 
     def _some(self) -> list[Message]:
         """What is there, at least one message."""
-        message = self._consumer.poll(self._timeout_s)
-        if message is None:
-            raise ClusterError("no answer in time")
-        return [message, *self._consumer.consume(READ_AT_ONCE, 0)]
+        deadline = time.monotonic() + self._timeout_s
+        while (message := self._consumer.poll(max(0.0, deadline - time.monotonic()))) is not None:
+            several = [message, *self._consumer.consume(READ_AT_ONCE, 0)]
+            if concerning := [each for each in several if is_of_concern(each)]:
+                return concerning
+        raise ClusterError("no answer in time")
 
     def edges(self, topic: str, number: int) -> tuple[int, int]:
         """The first offset that Kafka has of a partition, and the one that its next record will get."""
@@ -217,6 +223,12 @@ class Cluster:
         text = error.str()
         if text not in self._errors and len(self._errors) < 3:
             self._errors.append(text)
+
+
+def is_of_concern(message: Message) -> bool:
+    """Whether a message tells somebody who joins no group anything."""
+    error = message.error()
+    return error is None or error.code() != NO_CONCERN
 
 
 def stored_of(message: Message) -> Stored:

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, though not by name
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
 from confluent_kafka.cimpl import NewTopic
 
 from tests.broker.launcher.process import wait_for
 
 _PATIENCE_S = 20.0
+
+
+class Right(NamedTuple):
+    """One thing that a user may do to a topic or a group: a word of `ResourceType`, its name, and one of
+    `AclOperation`."""
+
+    kind: str
+    name: str
+    operation: str
 
 
 class Admin:
@@ -28,6 +45,20 @@ class Admin:
         topic = NewTopic(name, partitions, replicas, config=dict(config))
         _only(self._client.create_topics([topic], operation_timeout=_PATIENCE_S))
         wait_for(lambda: len(self._ends(name)) == partitions, f"topic {name} to be usable", _PATIENCE_S)
+
+    def allow(self, principal: str, rights: Iterable[Right]) -> None:
+        """Give a user these rights."""
+        for future in self._client.create_acls(
+            [AclBinding(*_acl(principal, right)) for right in rights]
+        ).values():
+            future.result(_PATIENCE_S)
+
+    def forbid(self, principal: str, rights: Iterable[Right]) -> None:
+        """Take these rights away again."""
+        for future in self._client.delete_acls(
+            [AclBindingFilter(*_acl(principal, right)) for right in rights]
+        ).values():
+            future.result(_PATIENCE_S)
 
     def delete_records(self, topic: str, partition: int, before: int) -> None:
         """Delete a partition's records below an offset."""
@@ -67,6 +98,19 @@ class Admin:
             }
         except KafkaException:
             return {}
+
+
+def _acl(principal: str, right: Right) -> tuple[Any, ...]:
+    """From any host, as the client wants it told."""
+    return (
+        ResourceType[right.kind],
+        right.name,
+        ResourcePatternType.LITERAL,
+        principal,
+        "*",
+        AclOperation[right.operation],
+        AclPermissionType.ALLOW,
+    )
 
 
 def _only(futures: Mapping[Any, Future[Any]]) -> Any:

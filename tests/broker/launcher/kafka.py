@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from tests.broker.launcher.admin import Admin
+from tests.broker.launcher.admin import Admin, Right
 from tests.broker.launcher.cache import cached
 from tests.broker.launcher.java import fetch_dependencies, find_java
 from tests.broker.launcher.ports import free_port
@@ -60,6 +60,11 @@ class KafkaCluster:
         self._admin = Admin(self._addresses("INTERNAL"))
         self._wait_members(*self.nodes)
 
+    @property
+    def admin_bootstrap(self) -> str:
+        """`bootstrap.servers` for whoever may do everything, from this machine and without a password."""
+        return self._addresses("INTERNAL")
+
     def client_properties(self, mechanism: str = "SCRAM-SHA-256") -> dict[str, str]:
         """The librdkafka properties that let a client in; `mechanism` is SCRAM-SHA-256 or PLAIN."""
         properties = {"bootstrap.servers": self.bootstrap}
@@ -70,6 +75,16 @@ class KafkaCluster:
     def create_topic(self, name: str, partitions: int = 4, config: Mapping[str, str] | None = None) -> None:
         """Create a topic on every node and wait until it can be used."""
         self._admin.create_topic(name, partitions, len(self.nodes), config or {})
+
+    def allow(self, *rights: Right) -> None:
+        """Give the user of `security` these rights; without an authorizer among the settings all have all."""
+        assert self._security is not None, "nobody is known by name without"
+        self._admin.allow(self._security.principal, rights)
+
+    def forbid(self, *rights: Right) -> None:
+        """Take rights away again."""
+        assert self._security is not None, "nobody is known by name without"
+        self._admin.forbid(self._security.principal, rights)
 
     def delete_records(self, topic: str, partition: int, before: int) -> None:
         """Delete a partition's records below an offset, as retention would."""

@@ -28,6 +28,11 @@ class Security:
         self._password = secrets.token_hex(8)
 
     @property
+    def principal(self) -> str:
+        """The user, as Kafka's access lists name it."""
+        return f"User:{_USER}"
+
+    @property
     def scram_user(self) -> str:
         """The user, as Kafka's storage tool wants it told."""
         return f"SCRAM-SHA-256=[name={_USER},password={self._password}]"
