@@ -87,6 +87,7 @@ class App:
         self._assignment = Assignment()
         self._producer = DeadLetterProducer(
             properties,
+            topic=settings.dead_letter_topic,
             client_id=_client_id(),
             buffer_bytes=prefetch,
             telemetry=self.telemetry,

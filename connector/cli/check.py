@@ -172,7 +172,7 @@ def _offsets(settings: Settings, cluster: Cluster, found: Mapping[str, int]) -> 
     try:
         offsets = cluster.committed(found.items())
     except ClusterError as error:
-        yield Finding("consumer group", "wrong", f"{group}: {error}. The user needs Read on the group")
+        yield Finding("consumer group", "wrong", str(error))
         return
     new = sum(offset is None for offset in offsets)
     if new and settings.source.start_from == "fail":

@@ -123,6 +123,8 @@ def _from_letter(cluster: Cluster, settings: Settings, case: Case) -> Stored | N
 
 
 def _why_not(cluster: Cluster, partitions: int, wanted: Coordinate, case: Case | None) -> str:
+    if not partitions:
+        return f"{wanted.topic} does not exist, or may not be seen: the user needs Read on the topic"
     if wanted.partition >= partitions:
         return f"{wanted.topic} has {partitions} partitions, and none with the number {wanted.partition}"
     first, end = cluster.edges(wanted.topic, wanted.partition)

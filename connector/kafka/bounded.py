@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from connector.kafka import offsets
+from connector.kafka import offsets, rights
 from connector.kafka.bridge import Bridge
 from connector.kafka.consumer import GONE, POLL_S, SLICE_MAX, SLICES_MAX, SLOT_WAIT_S
 from connector.kafka.handover import drain
@@ -274,7 +274,10 @@ class BoundedFeed:
             raise RangeLostError(
                 f"Kafka no longer has all of {each.topic}:{each.partition}, {each.start} to {each.end}"
             )
-        self._on_error(error)
+        if error.fatal() or place[0] is None:
+            self._on_error(error)
+        else:
+            self._log.warning("%s: %s", place[0], rights.reading(error, ""))
 
     def _on_error(self, error: KafkaError) -> None:
         """Most pass by themselves (a broker restarts); fatal ones do not."""

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from connector.kafka import offsets
+from connector.kafka import offsets, rights
 from connector.kafka.bridge import Bridge
 from connector.kafka.fetching import Fetching
 from connector.kafka.handover import Handover
@@ -82,6 +82,7 @@ class PollThread:
     ) -> None:
         """Raises ValueError for properties that librdkafka refuses. Connects when started."""
         self._topics = list(topics)
+        self._group_id = str(properties.get("group.id", ""))
         self._listener = listener
         self._log = logger
         self._bridge = Bridge()
@@ -314,7 +315,7 @@ class PollThread:
 
     def _failed(self, message: Message, lease: Lease | None) -> None:
         """An error in the place of a record."""
-        error = message.error()
+        error, topic = message.error(), message.topic()
         assert error is not None
         if error.code() == KafkaError._PARTITION_EOF:
             offset = message.offset()
@@ -324,8 +325,11 @@ class PollThread:
             if not self._leases.stands(lease):
                 self._leases.unplaced[lease] = self._lost(message, lease)
                 self._tidy_at = 0.0
-        else:
+        elif topic is None or error.fatal():
             self._on_error(error)
+        else:
+            words = rights.reading(error, self._group_id)
+            self._log.warning("%s", words if topic in words else f"{topic}: {words}")
 
     def _lost(self, message: Message, lease: Lease) -> int | None:
         """The offset that Kafka does not have. A log found shorter by its epoch is told without one: then it
@@ -340,7 +344,7 @@ class PollThread:
         if error.fatal():
             self._fatal = error
         else:
-            self._log.warning("%s", error.str())
+            self._log.warning("%s", rights.reading(error, self._group_id))
 
     def _on_stats(self, text: str) -> None:
         """In the new protocol a member learns only here that the coordinator has it, where it gets no

@@ -12,13 +12,21 @@ from concurrent.futures import TimeoutError as NoAnswer
 from types import TracebackType
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, though not by name
     AdminClient,
     ConfigResource,
     ResourceType,
 )
 
+from connector.kafka import rights
 from connector.kafka.dead_letter import Headers
 from connector.model.coordinate import Coordinate
 
@@ -65,6 +73,7 @@ class Cluster:
 
     def __init__(self, properties: Mapping[str, str], group_id: str, timeout_s: float) -> None:
         self._timeout_s = timeout_s
+        self._group_id = group_id
         self._properties: dict[str, str | int | float | bool] = {**properties}
         self._errors: list[str] = []
         given = {
@@ -100,11 +109,22 @@ class Cluster:
     def committed(self, topics: Iterable[tuple[str, int]]) -> Sequence[int | None]:
         """The group's offset of each partition of these topics (name, partitions); None where it has none."""
         places = [TopicPartition(name, number) for name, partitions in topics for number in range(partitions)]
+        if not places:
+            return []
+        # By the admin client: a consumer that may not ask for the group does so until its time is over.
+        asked = [ConsumerGroupTopicPartitions(self._group_id, places)]
+        admin = AdminClient(self._properties, logger=_silent)
+        (future,) = admin.list_consumer_group_offsets(asked, request_timeout=self._timeout_s).values()
         try:
-            answers = self._consumer.committed(places, timeout=self._timeout_s)
+            answers = future.result(self._timeout_s).topic_partitions
+        except NoAnswer:
+            raise ClusterError(f"group {self._group_id}: no answer in time") from None
         except KafkaException as error:
-            raise ClusterError(_words(error)) from None
-        return [None if place.offset == OFFSET_NONE else place.offset for place in answers]
+            words = rights.reading(error.args[0], self._group_id)
+            raise ClusterError(f"group {self._group_id}: {words}") from None
+        found = {(each.topic, each.partition): each.offset for each in answers if each.error is None}
+        known = [found.get((place.topic, place.partition), OFFSET_NONE) for place in places]
+        return [None if offset == OFFSET_NONE else offset for offset in known]
 
     def records(self, topic: str) -> Iterator[Stored]:
         """Every record that the topic holds now; each partition's in their order."""
@@ -116,7 +136,7 @@ class Cluster:
             for message in self._some():
                 number, offset, error = message.partition(), message.offset(), message.error()
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                    raise ClusterError(f"{topic}:{number} can't be read: {error.str()}")
+                    raise ClusterError(f"{topic}:{number} can't be read: {rights.reading(error, '')}")
                 assert number is not None, "a record has its partition"
                 assert offset is not None, "and its offset, an end of partition too"
                 end = ends.get(number, 0)
@@ -138,7 +158,7 @@ class Cluster:
             for message in self._some():
                 error, offset = message.error(), message.offset()
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                    raise ClusterError(f"{where} can't be read: {error.str()}")
+                    raise ClusterError(f"{where} can't be read: {rights.reading(error, '')}")
                 if error is None and offset == where.offset:
                     return stored_of(message)
             return None  # a hole: compaction, or the mark of a transaction
@@ -168,7 +188,7 @@ class Cluster:
                     if error is not None and error.code() == KafkaError._PARTITION_EOF:
                         return found
                     if error is not None:
-                        raise ClusterError(f"{topic}:{number} can't be read: {error.str()}")
+                        raise ClusterError(f"{topic}:{number} can't be read: {rights.reading(error, '')}")
                     found = stored_of(message)
                     if found.offset + 1 >= end:
                         return found

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from connector.kafka import rights
 from connector.kafka.dead_letter import Forms
 from connector.kafka.offsets import words
 from connector.kafka.properties import producer_properties
@@ -81,11 +82,14 @@ class DeadLetterProducer:
         self,
         given: Mapping[str, str | int | float | bool],
         *,
+        topic: str,
         client_id: str,
         buffer_bytes: int,
         telemetry: Report,
         logger: logging.Logger,
     ) -> None:
+        self._topic = topic
+        """Where nearly all of them go; for what is said before there is one."""
         self._properties = producer_properties(given, client_id=client_id, buffer_bytes=buffer_bytes)
         self._buffer_bytes = buffer_bytes
         self._telemetry = telemetry
@@ -237,7 +241,7 @@ class DeadLetterProducer:
             write.form += 1
             self._waiting.appendleft(write)
             return
-        self._telemetry.dead_letter_written(False, error.str())
+        self._telemetry.dead_letter_written(False, rights.writing(error, write.topic))
         if error.code() in ABOUT_THE_LETTER:
             self._put_aside(write)
         else:
@@ -278,7 +282,7 @@ class DeadLetterProducer:
             self._log.warning("%s", error.str())
         elif not self._broken:
             self._broken = True
-            self._telemetry.dead_letter_written(False, error.str())
+            self._telemetry.dead_letter_written(False, rights.writing(error, self._topic))
             self._hold()
 
     def _begin_anew(self) -> None:

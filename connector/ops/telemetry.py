@@ -290,7 +290,8 @@ class Telemetry:
             self._log.error(
                 "topics_missing",
                 topics=self.missing_topics,
-                consequence="what should be read from there, or written there, waits until they are created",
+                consequence="what should be read from there, or written there, waits until they are created, "
+                "or may be seen: the user needs Read on what is read, and Write on what is written",
             )
 
     def kafka_silent(self, error: str) -> None:

@@ -66,6 +66,7 @@ async def connect(
         opened.append(
             DeadLetterProducer(
                 given,
+                topic="dead",
                 client_id="test",
                 buffer_bytes=BUFFER_BYTES,
                 telemetry=written,

@@ -61,7 +61,12 @@ class Desk:
         self.done: list[int] = []
         self.built: list[int] = []
         self.producer = DeadLetterProducer(
-            {}, client_id="test", buffer_bytes=1 << 20, telemetry=self, logger=logging.getLogger("test")
+            {},
+            topic="dead",
+            client_id="test",
+            buffer_bytes=1 << 20,
+            telemetry=self,
+            logger=logging.getLogger("test"),
         )
 
     def dead_letter_written(self, ok: bool, error: str | None = None) -> None:
