@@ -130,6 +130,7 @@ def _kafka(settings: Settings) -> Iterator[Finding]:
             yield from newest_records(settings, cluster, found)
             yield from _offsets(settings, cluster, found)
             yield from _dead_letters(settings, cluster, topics)
+            yield from _rights(settings, cluster, found, topics)
     except ClusterError as error:
         yield Finding(
             "broker",
@@ -160,7 +161,9 @@ def _topics(settings: Settings, found: Mapping[str, int]) -> Iterator[Finding]:
             yield Finding("topic", "ok", f"{source} has {found[source]} partitions")
         else:
             yield Finding(
-                "topic", "wrong", f"{source} does not exist, or may not be seen: create it, or allow Describe"
+                "topic",
+                "wrong",
+                f"{source} does not exist, or may not be seen: create it, or allow the user Read on it",
             )
 
 
@@ -197,7 +200,8 @@ def _dead_letters(settings: Settings, cluster: Cluster, topics: Mapping[str, int
         yield Finding(
             "dead-letter topic",
             "wrong",
-            f"{topic} does not exist, or may not be seen: create it with cleanup.policy=delete",
+            f"{topic} does not exist, or may not be seen: create it with cleanup.policy=delete, "
+            "or allow the user Write on it",
         )
         return
     try:
@@ -215,6 +219,35 @@ def _dead_letters(settings: Settings, cluster: Cluster, topics: Mapping[str, int
         )
     else:
         yield Finding("dead-letter topic", "ok", topic)
+
+
+def _rights(
+    settings: Settings, cluster: Cluster, found: Mapping[str, int], topics: Mapping[str, int]
+) -> Iterator[Finding]:
+    """What our user may not do, which nothing above needed to be told."""
+    letters = settings.dead_letter_topic
+    allowed = cluster.allowed({*found, letters} & topics.keys())
+    for topic, operations in sorted(allowed.items()):
+        if topic in found and "read" not in operations:
+            yield Finding("topic", "wrong", f"{topic} may not be read: the user needs Read on the topic")
+        if topic in found and "describe_configs" not in operations:
+            yield Finding(
+                "topic",
+                "warning",
+                f"{topic}: how long Kafka keeps a record is not told, so nothing warns before one is deleted "
+                "that waits: the user needs DescribeConfigs on the topic",
+            )
+        if topic == letters and "write" not in operations:
+            yield Finding(
+                "dead-letter topic", "wrong", f"{topic} may not be written: the user needs Write on the topic"
+            )
+        if topic == letters and "read" not in operations:
+            yield Finding(
+                "dead-letter topic",
+                "warning",
+                f"{topic} may not be read, as connector dlq and connector explain do: the user needs Read on "
+                "the topic",
+            )
 
 
 # ── the registry and the destination ─────────────────────────────────────────────────────────────

@@ -5,6 +5,7 @@ Joins no group and changes nothing. Every call is bounded in time.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
     Message,
+    TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, though not by name
@@ -74,6 +76,8 @@ class Cluster:
     def __init__(self, properties: Mapping[str, str], group_id: str, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._group_id = group_id
+        self._is_mute = False
+        """It did not answer what only administrators ask, and will not answer the next such question."""
         self._properties: dict[str, str | int | float | bool] = {**properties}
         self._errors: list[str] = []
         given = {
@@ -235,9 +239,29 @@ class Cluster:
         try:
             return str(future.result(self._timeout_s)[name].value)
         except NoAnswer:
+            self._is_mute = True
             raise ClusterError("no answer in time") from None
         except KafkaException as error:
-            raise ClusterError(_words(error)) from None
+            self._is_mute = error.args[0].code() == KafkaError._TIMED_OUT
+            raise ClusterError(rights.asking(error.args[0])) from None
+
+    def allowed(self, topics: Iterable[str]) -> dict[str, frozenset[str]]:
+        """What our user may do to each of these topics, by Kafka's words in lower case (`describe_configs`).
+        What the cluster does not tell is not in the answer; embedded, it tells nothing of the kind."""
+        asked = sorted(topics)
+        if self._is_mute or not asked:
+            return {}
+        admin = AdminClient(self._properties, logger=_silent)
+        answers = admin.describe_topics(
+            TopicCollection(asked), include_authorized_operations=True, request_timeout=self._timeout_s
+        )
+        told: dict[str, frozenset[str]] = {}
+        for topic, future in answers.items():
+            with contextlib.suppress(NoAnswer, KafkaException):
+                operations = future.result(self._timeout_s).authorized_operations
+                told[topic] = frozenset(each.name.lower() for each in operations or ())
+        # Whoever sees a topic may at least do that: an empty answer is one of a broker that does not tell.
+        return {topic: operations for topic, operations in told.items() if operations}
 
     def _note(self, error: KafkaError) -> None:
         text = error.str()

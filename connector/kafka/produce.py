@@ -23,11 +23,11 @@ QUEUE_KIB = 64 << 10
 """What librdkafka may hold; a full queue makes `write` wait, so a fast source does not fill memory."""
 
 
-_MISSING = "does not exist, or may not be seen: create it, or allow Describe"
+_MISSING = "does not exist, or may not be seen: create it, or allow the user Write on it"
 _HINTS = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: _MISSING,
     KafkaError._UNKNOWN_TOPIC: _MISSING,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "may not be written to: allow Write and Describe",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "may not be written to: allow the user Write on it",
 }
 
 

@@ -18,6 +18,13 @@ def reading(error: KafkaError, group_id: str) -> str:
     return error.str()
 
 
+def asking(error: KafkaError) -> str:
+    """Kafka's words about a topic's settings."""
+    if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        return _and_so(error, "the user needs DescribeConfigs on the topic")
+    return error.str()
+
+
 def writing(error: KafkaError, topic: str) -> str:
     """Kafka's words about writing to a topic. Whoever may write to none is told so of the cluster, where each
     writer is given a number before anything is written."""
