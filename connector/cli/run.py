@@ -35,8 +35,8 @@ def run(
     A first signal stops politely: what is under way is finished, committed, and the group is left. A second
     one ends at once with exit code 130; what was in flight is sent again by the next run.
 
-    With --from or --to it is a side replay instead: the source topics are read once more between the two, in
-    a group of its own, while the live connector goes on. AT is an RFC 3339 time, or TOPIC:PARTITION:OFFSET
+    With --from or --to it is a side replay instead: the source topics are read once more between the two,
+    outside of any group, while the live connector goes on. AT is an RFC 3339 time, or TOPIC:PARTITION:OFFSET
     for that partition alone; the end is excluded. It stops by itself with a report, and exit code 1 when not
     all of it was settled.
 
