@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -11,12 +12,19 @@ from tests.broker.launcher.java import MissingToolError
 from tests.conftest import launched
 from tests.helm.tools import NEWEST, OLDEST, Helm, Release
 from tests.helm.tools import helm as helm_of
+from tests.helm.tools import kubectl as kubectl_there
 
 
 @pytest.fixture(scope="session")
 def helm() -> Helm:
     """The newest helm."""
     return _had(NEWEST)
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> Path:
+    """A kubectl, for what it does without a cluster."""
+    return launched(kubectl_there)
 
 
 @pytest.fixture(scope="session", params=[NEWEST, OLDEST], ids=lambda release: release.version)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests import test_docs
 from tests.helm.chart import CHART, README
 from tests.helm.rendering import PROMOTED, Thing, least, overlaid, refusal, template
 from tests.helm.tools import Helm
@@ -56,6 +58,43 @@ def test_every_helm_command_is_understood(helm: Helm, tmp_path: Path) -> None:
     assert answer.code == 0, answer.err
     made = "kafka-topics.sh --bootstrap-server kafka-bootstrap.kafka:9092"
     assert made in answer.out
+
+
+def kubectl_commands() -> list[str]:
+    """Every `kubectl …` of every page, in blocks and in backquotes, up to what is for the pod itself."""
+    found = [
+        line.partition(" -- ")[0]
+        for name in test_docs.PAGES
+        for body in (*test_docs.blocks(name, "sh"), *test_docs.prose_words(name))
+        for line in body.splitlines()
+        if line.startswith("kubectl ")
+    ]
+    return sorted({*found})
+
+
+def test_every_kubectl_command_on_a_page_is_understood(kubectl: Path, tmp_path: Path) -> None:
+    """Its subcommand and options are there, as kubectl says. What makes something is run, on the client's
+    side alone; the rest needs a cluster."""
+
+    def said(*words: str) -> str:
+        return subprocess.run(
+            [kubectl, *words],
+            cwd=tmp_path,
+            env={"HOME": str(tmp_path), "KUBECONFIG": "/nonexistent"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+
+    (tmp_path / "topsort-api-key.txt").write_text("key")
+    typed = [shlex.split(command)[1:] for command in kubectl_commands()]
+    for words in typed:
+        usage = said(*words, "--help").partition("Usage:\n")[2]
+        plain = [word for word in words if not word.startswith("--")]
+        assert any(f" {word} " in usage for word in plain[:2]), f"kubectl {shlex.join(words)}"
+    made = [said(*words, "--dry-run=client", "--output=name") for words in typed if "create" in words]
+    assert made == ["secret/vendor-keys\n", "namespace/commerce\n"]
 
 
 def test_the_guide_names_what_is_there(helm: Helm) -> None:

