@@ -46,7 +46,7 @@ class KafkaCluster:
             for node in self.nodes
             for listener in ("CLIENT", "INTERNAL", "CONTROLLER")
         }
-        self._java = [find_java(_JAVA_VERSION_MIN).command, *_JVM, "-cp", _class_path()]
+        self._java = [find_java(_JAVA_VERSION_MIN).command, *_JVM, "-cp", class_path()]
         self._servers = {node: self._server(node, settings or {}) for node in self.nodes}
         self.bootstrap = self._addresses("CLIENT")
         """`bootstrap.servers` for clients."""
@@ -197,7 +197,7 @@ class KafkaCluster:
                 )
 
 
-def _class_path() -> str:
+def class_path() -> str:
     """Kafka's jars, fetched on this machine's first run."""
     content = hashlib.sha256(_POM.read_bytes()).hexdigest()[:12]
     jars = cached(f"kafka-{content}", lambda folder: fetch_dependencies(_POM, folder))
