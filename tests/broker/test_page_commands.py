@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from connector.kafka.inspect import Cluster
+from connector.kafka.marker import Marker, read_marker
+from connector.model.coordinate import Coordinate
 from tests.broker.launcher.kafka import KafkaCluster
 from tests.broker.launcher.tools import tools_in
 from tests.conftest import launched
@@ -19,13 +22,19 @@ from tests.test_docs import PAGES, blocks
 TOPICS = ("orders", "clickstream")
 OLD_GROUP, NEW_GROUP = "old-consumer", "commerce-connector-topsort"
 COMMITTED = 700
+LETTERS = f"{NEW_GROUP}.dead-letters.dead-letter"
 
 Bash = Callable[[str], str]
 
 
 def lines(page: str) -> list[str]:
-    """The lines of a page that begin with one of the tools."""
-    return [line for body in blocks(page, "sh") for line in body.splitlines() if line.startswith("kafka-")]
+    """The lines of a page that are for one of the tools, from its beginning or behind a pipe."""
+    return [
+        line
+        for body in blocks(page, "sh")
+        for line in body.splitlines()
+        if re.match(r"(\S.* \| )?kafka-", line)
+    ]
 
 
 PAGES_WITH_LINES = [page for page in PAGES if lines(page)]
@@ -87,6 +96,8 @@ def test_there_are_such_lines() -> None:
 @pytest.mark.parametrize("page", PAGES_WITH_LINES)
 def test_kafkas_tools_take_the_lines_of_the_page(page: str, bash: Bash, shop: KafkaCluster) -> None:
     """As they stand, one after the other; a topic that two pages create has a name of the page here."""
+    if page == "docs/dead-letters.md":
+        shop.create_topic(LETTERS, 3)
     for line in lines(page):
         said = bash(line.replace(".dead-letter ", f".{Path(page).stem}.dead-letter "))
         assert "Error" not in said, said
@@ -100,6 +111,17 @@ def test_the_quick_start_makes_its_cluster_and_topics(bash: Bash, shop: KafkaClu
     assert shop.end_offsets("try-topsort.dead-letter") == {0: 0, 1: 0, 2: 0}
     (download,) = (body for body in blocks(page, "sh") if body.startswith("bin/kafka-storage.sh"))
     bash(download.splitlines()[0])
+
+
+def test_a_case_is_closed_by_hand_as_the_page_says(bash: Bash, shop: KafkaCluster) -> None:
+    """What the page's line writes is a marker for all letters that were there before."""
+    topic = "closed.dead-letter"
+    shop.create_topic(topic, 1)
+    (line,) = lines("docs/dead-letters.md")
+    bash(line.replace(f"{NEW_GROUP}.dead-letter", topic))
+    with Cluster({"bootstrap.servers": shop.admin_bootstrap}, "nobodys", 10) as cluster:
+        (written,) = cluster.records(topic)
+    assert (written.value, read_marker(written.headers)) == (None, Marker(Coordinate("orders", 3, 42), None))
 
 
 def test_offsets_are_copied_as_the_page_says(bash: Bash, shop: KafkaCluster) -> None:
