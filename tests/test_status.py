@@ -404,7 +404,7 @@ def test_ready_is_in_the_group_also_without_a_partition() -> None:
 
     async def story(rig: Rig, status: Status) -> None:
         assert status.ready() == (False, {"state": "starting", "in_group": False})
-        joining = "joining the group, which may take up to the session timeout (45 s)"
+        joining = "joining the group: up to the session timeout (45 s), else the log says what is amiss"
         assert seen(status)["waits_on"] == joining
         assert seen(status)["waits"] == [f"J{joining[1:]}."]
         rig.pipeline.assigned([])
