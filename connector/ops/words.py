@@ -191,7 +191,8 @@ def partitions(count: int) -> str:
 
 def joining(session_timeout_s: float) -> str:
     """The group has not taken us in yet, and how long that takes; longer, a right may be missing."""
-    return f"joining the group: up to the session timeout ({session_timeout_s:g} s), else the log says what is amiss"
+    at_most = f"up to the session timeout ({session_timeout_s:g} s)"
+    return f"joining the group: {at_most}, else the log says what is amiss"
 
 
 def next_probe(probe_s: float | None) -> str:

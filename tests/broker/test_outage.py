@@ -82,7 +82,7 @@ def test_an_outage_is_a_few_lines_and_what_is_not_known_is_said_to_be(
             joins = until(lambda facts: facts["kafka_silent_s"] is None, "its answer")
             assert joins["waits_on"] in (
                 None,
-                "joining the group, which may take up to the session timeout (8 s)",
+                "joining the group: up to the session timeout (8 s), else the log says what is amiss",
             )
             until(lambda facts: connector.settled() == 200, "the records that came meanwhile")
             assert until(lambda facts: facts["in_group"], "the group")["no_partitions"] is None
