@@ -98,14 +98,19 @@ def test_every_kubectl_command_on_a_page_is_understood(kubectl: Path, tmp_path: 
 
 
 def test_the_guide_names_what_is_there(helm: Helm) -> None:
-    """The Deployment, the dead-letter topic and the Secret of its commands are those of its values."""
+    """Deployment, dead-letter topic, Secret and pods of its commands are those of its values."""
     values: Thing = yaml.safe_load(blocks(GUIDE, "yaml")[0])
     answer = helm.run("template", "commerce-connector", CHART, "--namespace", "commerce", values=values)
-    names = {thing["metadata"]["name"] for thing in yaml.safe_load_all(answer.out)}
+    things: list[Thing] = list(yaml.safe_load_all(answer.out))
+    names = {thing["metadata"]["name"] for thing in things}
+    (check,) = (thing["metadata"] for thing in things if thing["kind"] == "Pod")
     text = GUIDE.read_text()
     assert set(re.findall(r"deployment/(\S+?)[`\s]", text)) <= names
     assert f"{values['destinations']['topsort']['config']['source']['group_id']}.dead-letter" in text
     assert "secret generic vendor-keys --from-file=topsort=" in text
+    assert f"--filter name={check['name']}`" in text
+    (selector,) = re.findall(r"delete pod --selector (\S+)", text)
+    assert dict(label.split("=") for label in selector.split(",")).items() <= check["labels"].items()
 
 
 def test_the_refusal_that_the_guide_shows_is_the_one_given(helm: Helm) -> None:

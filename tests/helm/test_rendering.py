@@ -434,6 +434,8 @@ def test_helm_test_tries_the_configuration_of_every_destination(full: Rendered) 
     for pod in full.all("Pod"):
         name = pod["metadata"]["name"].removesuffix("-check")
         assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+        # Deleted when it succeeds, its log would be gone when helm 3 is to show it, and the test would fail.
+        assert pod["metadata"]["annotations"]["helm.sh/hook-delete-policy"] == "before-hook-creation"
         assert pod["spec"]["restartPolicy"] == "Never"
         (container,) = pod["spec"]["containers"]
         carrying = full.container(name)
