@@ -420,7 +420,7 @@ def _same_annotations(made: Thing, written: Thing) -> None:
 def test_dashboards_arrive_as_they_are_written(full: Rendered) -> None:
     """Byte for byte, where Grafana's sidecar looks."""
     for file in CHART.glob("dashboards/*.json"):
-        config = full.one("ConfigMap", f"-{file.stem}")
+        config = full.one("ConfigMap", f"-{file.name}")
         assert json.loads(config["data"][file.name]) == json.loads(file.read_text())
         assert config["metadata"]["labels"]["grafana_dashboard"] == "1"
         assert config["metadata"]["annotations"]["grafana_folder"] == "Commerce"
@@ -507,6 +507,17 @@ def test_names_say_the_release_and_the_destination(helm: Helm, more: Thing, name
     rendered = template(helm, values=least(**more))
     assert rendered.one("Deployment")["metadata"]["name"] == name
     assert rendered.one("ConfigMap")["metadata"]["name"] == name
+
+
+def test_no_two_things_have_one_name(helm: Helm) -> None:
+    """Helm 4 would let the second replace the first and say nothing."""
+    files = [*CHART.glob("dashboards/*.json"), *CHART.glob("alerts/*.yaml")]
+    keys = [*(file.stem for file in files), "check"]
+    entries = {key: overlaid(PROMOTED, {"config": {"source": {"group_id": key}}}) for key in keys}
+    rendered = template(helm, FULL, values={"destinations": entries})
+    names = [(thing["kind"], thing["metadata"]["name"]) for thing in rendered.things]
+    assert len(rendered.all("Deployment")) == 3 + len(keys)
+    assert len(names) == len(set(names))
 
 
 def test_objects_of_the_operators_own_are_filled_in(helm: Helm) -> None:
