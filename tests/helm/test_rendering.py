@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -276,9 +277,29 @@ def test_autoscaling_owns_the_number_of_pods(full: Rendered) -> None:
     assert trigger["metadata"]["threshold"] == "1000000"
     assert trigger["metadata"]["query"] == (
         'sum(connector_scalable_lag{namespace="commerce",'
-        'pod=~"shop-commerce-connector-promoted-[a-z0-9]+-[a-z0-9]+"})'
+        'pod=~"shop-commerce-connector-promoted-[a-z0-9]{1,10}-[a-z0-9]{5}"})'
     )
     assert "scalable_lag" in {metric.name for metric in METRICS}
+
+
+PODS = [
+    ("top", "shop-commerce-connector-top-85dd8b6764-hwrhx"),
+    ("top-eu", "shop-commerce-connector-top-eu-7cdb9449bd-p2mdz"),
+    ("", "shop-commerce-connector-top-345678901234567890ab-bc98cc9cc8xd7p"),
+    ("", "shop-commerce-connector-top-345678901234567890abcd-b8f475dw48m5"),
+]
+"""What a real Kubernetes called the pods of five entries; long names it cuts, and puts no hyphen."""
+
+
+def test_autoscaling_counts_the_pods_of_one_deployment_alone(helm: Helm) -> None:
+    """Neither those of an entry whose key goes on behind its own."""
+    scaling = {"enabled": True, "prometheusAddress": "http://p"}
+    keys = {key: overlaid(PROMOTED, {"config": {"source": {"group_id": key}}}) for key in ("top", "top-eu")}
+    rendered = template(helm, values=least(autoscaling=scaling, destinations=keys))
+    for key in keys:
+        query = rendered.one("ScaledObject", f"-{key}")["spec"]["triggers"][0]["metadata"]["query"]
+        (pattern,) = re.findall(r'pod=~"([^"]+)"', query)
+        assert [whose for whose, pod in PODS if re.fullmatch(pattern, pod)] == [key]
 
 
 # ── the network ──────────────────────────────────────────────────────────────────────────────────

@@ -101,6 +101,13 @@ UNFIT: list[tuple[Thing, str]] = [
         "autoscaling.maxReplicas is below",
     ),
     (
+        least(
+            autoscaling={"enabled": True, "prometheusAddress": "http://p"},
+            fullnameOverride="a" * (47 - len("-topsort")),
+        ),
+        "longer than 46 characters",
+    ),
+    (
         least(monitoring={"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}),
         "scraped and counted twice",
     ),
@@ -154,6 +161,14 @@ def test_a_period_that_is_long_enough_is_taken(helm: Helm) -> None:
     """Exactly what is needed is enough."""
     values = entry(terminationGracePeriodSeconds=70, config={"limits": {"shutdown_timeout_s": 59.5}})
     assert template(helm, values=values).pod()["terminationGracePeriodSeconds"] == 70
+
+
+@pytest.mark.parametrize(("length", "query"), [(46, ""), (63, "sum(my_lag)")])
+def test_a_name_that_autoscaling_finds_is_taken(helm: Helm, length: int, query: str) -> None:
+    """As long as Kubernetes does not shorten the names of its pods, and longer with a query of one's own."""
+    scaling = {"enabled": True, "prometheusAddress": "http://p", "query": query}
+    values = least(autoscaling=scaling, fullnameOverride="a" * (length - len("-topsort")))
+    assert len(template(helm, values=values).one("ScaledObject")["metadata"]["name"]) == length
 
 
 def test_no_destination_is_no_mistake_but_told(helm: Helm) -> None:

@@ -56,6 +56,9 @@ password|passphrase|secret|token|\.key$|key\.pem|jaas|oauthbearer\.config
 {{- if lt (int .entry.autoscaling.maxReplicas) (int .entry.autoscaling.minReplicas) -}}
 {{- fail (printf "%s: autoscaling.maxReplicas is below autoscaling.minReplicas" $where) -}}
 {{- end -}}
+{{- if and (gt (len .entry.fullname) 46) (not .entry.autoscaling.query) -}}
+{{- fail (printf "%s: the name %s is longer than 46 characters, so that Kubernetes shortens those of its pods and autoscaling would not find their lag; set fullnameOverride, choose a shorter key, or give autoscaling.query" $where .entry.fullname) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
