@@ -50,12 +50,22 @@ def overlaid(below: Thing, above: Thing) -> Thing:
     return made
 
 
+class Strict(yaml.SafeLoader):
+    """Takes no name twice in a map, as kustomize (and so Flux) takes none."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A map whose names are all different."""
+        made = super().construct_mapping(node, deep)
+        assert len(made) == len(node.value), f"a name stands twice in {list(made)}"
+        return made
+
+
 class Rendered:
     """What `helm template` put out."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.things: list[Thing] = [thing for thing in yaml.safe_load_all(text) if thing]
+        self.things: list[Thing] = [thing for thing in yaml.load_all(text, Strict) if thing]
 
     def all(self, kind: str) -> list[Thing]:
         """Every object of a kind."""
@@ -82,10 +92,12 @@ class Rendered:
         return config
 
 
-def template(helm: Helm, *sets: Path, values: Thing | None = None) -> Rendered:
+def template(
+    helm: Helm, *sets: Path, values: Thing | None = None, release: str = RELEASE, namespace: str = NAMESPACE
+) -> Rendered:
     """Render the chart; it must be possible."""
     files = [argument for file in sets for argument in ("-f", file)]
-    answer = helm.run("template", RELEASE, CHART, "--namespace", NAMESPACE, *files, values=values)
+    answer = helm.run("template", release, CHART, "--namespace", namespace, *files, values=values)
     assert answer.code == 0, answer.err
     return Rendered(answer.out)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -528,6 +529,56 @@ def test_names_say_the_release_and_the_destination(helm: Helm, more: Thing, name
     rendered = template(helm, values=least(**more))
     assert rendered.one("Deployment")["metadata"]["name"] == name
     assert rendered.one("ConfigMap")["metadata"]["name"] == name
+
+
+def test_what_looks_like_no_text_is_text(helm: Helm, kubernetes: ModuleType) -> None:
+    """A release, a namespace, a destination or a Secret may be called like a number or a yes."""
+    secrets = {"destination.api_key": {"existingSecret": "24", "key": "no"}}
+    values = least(
+        fullnameOverride="1",
+        nameOverride="on",
+        priorityClassName="off",
+        monitoring={"rules": {"enabled": True}, "podMonitor": {"enabled": True}},
+        destinations={"no": {**PROMOTED, "secrets": secrets}},
+    )
+    rendered = template(helm, values=values, release="1e3", namespace="24")
+    for thing in rendered.things:
+        metadata = thing["metadata"]
+        assert metadata["namespace"] == "24"
+        assert all(isinstance(text, str) for text in [metadata["name"], *metadata["labels"].values()])
+        if "monitoring" not in thing["apiVersion"]:
+            kubernetes.validate(thing, "1.37", strict=True)
+    selector = rendered.one("PodMonitor")["spec"]["selector"]["matchLabels"]
+    assert selector["app.kubernetes.io/instance"] == "1e3"
+
+
+def test_labels_and_annotations_of_the_operators_own_stand_beside_the_charts(helm: Helm) -> None:
+    """Each name once: a thing's own before what all have, the chart's before both."""
+    theirs = {"team": "all", "app.kubernetes.io/component": "x", "commerce-connector/destination": "x"}
+    notes = {"checksum/config": "x", "team": "all"}
+    mine = {"labels": {"team": "mine"}}
+    watched = {"podMonitor": {"enabled": True} | mine, "rules": {"enabled": True} | mine}
+    values = least(
+        commonLabels=theirs,
+        commonAnnotations=notes,
+        podLabels=theirs | mine["labels"],
+        podAnnotations={"checksum/config": "z", "helm.sh/hook": "z"} | mine["labels"],
+        service={"enabled": True},
+        monitoring=watched | {"dashboards": {"enabled": True} | mine},
+    )
+    rendered = template(helm, values=values)
+    for kind in ("PodMonitor", "PrometheusRule"):
+        assert rendered.one(kind)["metadata"]["labels"]["team"] == "mine"
+    assert rendered.one("ConfigMap", "-kafka.json")["metadata"]["labels"]["team"] == "mine"
+    for thing in (rendered.one("Deployment"), rendered.one("Service")):
+        assert thing["metadata"]["labels"]["team"] == "all"
+        assert thing["metadata"]["labels"]["app.kubernetes.io/component"] == "connector"
+        assert thing["metadata"]["labels"]["commerce-connector/destination"] == "topsort"
+    pods = rendered.one("Deployment")["spec"]["template"]["metadata"]
+    assert pods["labels"].items() >= rendered.one("Deployment")["spec"]["selector"]["matchLabels"].items()
+    assert (pods["labels"]["team"], pods["annotations"]["team"]) == ("mine", "mine")
+    assert len(pods["annotations"]["checksum/config"]) == 64
+    assert rendered.one("Pod")["metadata"]["annotations"]["helm.sh/hook"] == "test"
 
 
 def test_no_two_things_have_one_name(helm: Helm) -> None:

@@ -22,43 +22,43 @@
 {{- end -}}
 {{- end -}}
 
-{{/* What selects everything of this release. */}}
+{{/* What selects everything of this release. Quoted, as a release may be called "on" or "24". */}}
 {{- define "commerce-connector.releaseSelector" -}}
-app.kubernetes.io/name: {{ include "commerce-connector.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "commerce-connector.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
-{{/* Labels of what belongs to the whole release. */}}
+{{/*
+Labels of a thing: root; the entry and the component of what has them; and its own as "labels". Each name stands
+once, since many readers take no YAML that repeats one: the chart's word counts, then its own, then what all have.
+*/}}
 {{- define "commerce-connector.labels" -}}
-{{ include "commerce-connector.releaseSelector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
-{{- end -}}
-
-{{/* Labels of what belongs to one destination: root, entry. */}}
-{{- define "commerce-connector.entryLabels" -}}
-{{ include "commerce-connector.labels" .root }}
-{{ include "commerce-connector.label" . }}
-{{- end -}}
-
-{{/* Which destination a thing belongs to. The check pod has this label, too, and so its network policy. */}}
-{{- define "commerce-connector.label" -}}
-commerce-connector/destination: {{ .entry.key }}
+{{- $ours := include "commerce-connector.itsLabels" . | fromYaml -}}
+{{- $_ := set $ours "app.kubernetes.io/managed-by" .root.Release.Service -}}
+{{- $_ := set $ours "helm.sh/chart" (printf "%s-%s" .root.Chart.Name (.root.Chart.Version | replace "+" "_")) -}}
+{{- toYaml (merge $ours (.labels | default dict) (.root.Values.commonLabels | default dict)) -}}
 {{- end -}}
 
 {{/* Labels of the pods of one destination. Without the chart's version: a new chart alone replaces no pod. */}}
 {{- define "commerce-connector.podLabels" -}}
+{{- $ours := include "commerce-connector.itsLabels" . | fromYaml -}}
+{{- toYaml (merge $ours (.entry.podLabels | default dict) (.root.Values.commonLabels | default dict)) -}}
+{{- end -}}
+
+{{- define "commerce-connector.itsLabels" -}}
 {{ include "commerce-connector.releaseSelector" .root }}
-app.kubernetes.io/component: {{ .component }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-{{ include "commerce-connector.label" . }}
-{{- with merge (dict) (.entry.podLabels | default dict) (.root.Values.commonLabels | default dict) }}
-{{ toYaml . }}
+{{- with .component }}
+app.kubernetes.io/component: {{ . }}
 {{- end }}
+{{- if .entry }}
+{{ include "commerce-connector.label" . }}
+{{- end }}
+{{- end -}}
+
+{{/* Which destination a thing belongs to. The check pod has this label, too, and so its network policy. */}}
+{{- define "commerce-connector.label" -}}
+commerce-connector/destination: {{ .entry.key | quote }}
 {{- end -}}
 
 {{/* What selects the pods of one destination that carry events. */}}
@@ -74,4 +74,9 @@ app.kubernetes.io/component: connector
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* Those of a destination's pods: the chart's as "annotations", root, entry; each name once, as with labels. */}}
+{{- define "commerce-connector.podAnnotations" -}}
+{{- toYaml (merge (dict) .annotations (.entry.podAnnotations | default dict) (.root.Values.commonAnnotations | default dict)) -}}
 {{- end -}}

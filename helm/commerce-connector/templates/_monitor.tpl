@@ -19,13 +19,10 @@ metricRelabelings:
 
 {{- define "commerce-connector.monitor" -}}
 metadata:
-  name: {{ include "commerce-connector.fullname" .root }}
-  namespace: {{ .root.Release.Namespace }}
+  name: {{ include "commerce-connector.fullname" .root | quote }}
+  namespace: {{ .root.Release.Namespace | quote }}
   labels:
-    {{- include "commerce-connector.labels" .root | nindent 4 }}
-    {{- with .monitor.labels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "commerce-connector.labels" (dict "root" .root "labels" .monitor.labels) | nindent 4 }}
   {{- with include "commerce-connector.annotations" (dict "root" .root) }}
   {{- . | trim | nindent 2 }}
   {{- end }}

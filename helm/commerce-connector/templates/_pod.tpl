@@ -2,7 +2,7 @@
 {{- define "commerce-connector.podSpec" -}}
 {{- $folder := include "commerce-connector.secretsFolder" . -}}
 {{- $entry := .entry -}}
-serviceAccountName: {{ include "commerce-connector.serviceAccountName" .root }}
+serviceAccountName: {{ include "commerce-connector.serviceAccountName" .root | quote }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with $entry.imagePullSecrets }}
@@ -14,7 +14,7 @@ securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $entry.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 containers:
   - name: connector
@@ -72,7 +72,7 @@ volumes:
         {{- range $path, $reference := $entry.secrets }}
         {{- if $reference }}
         - {{ ternary "secret" "configMap" (not (empty $reference.existingSecret)) }}:
-            name: {{ $reference.existingSecret | default $reference.existingConfigMap }}
+            name: {{ $reference.existingSecret | default $reference.existingConfigMap | quote }}
             items:
               - key: {{ $reference.key | quote }}
                 path: {{ $path }}
