@@ -97,6 +97,16 @@ def test_every_kubectl_command_on_a_page_is_understood(kubectl: Path, tmp_path: 
     assert made == ["secret/vendor-keys\n", "namespace/commerce\n"]
 
 
+def test_the_options_that_it_speaks_of_are_there(helm: Helm, each_helm: Helm) -> None:
+    """In its text, not only in its commands: those of Helm 3, and those of the newest."""
+    spoken_of = re.findall(r"(Helm 3: )?`(--[-a-z]+)", GUIDE.read_text())
+    old = each_helm.binary != helm.binary
+    ours = [option for of_helm_3, option in spoken_of if bool(of_helm_3) == old]
+    known = "".join(each_helm.run(verb, "--help").out for verb in ("upgrade", "test"))
+    assert ours
+    assert [option for option in ours if f" {option} " not in known] == []
+
+
 def test_the_guide_names_what_is_there(helm: Helm) -> None:
     """Deployment, dead-letter topic, Secret and pods of its commands are those of its values."""
     values: Thing = yaml.safe_load(blocks(GUIDE, "yaml")[0])
