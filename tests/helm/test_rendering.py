@@ -77,12 +77,16 @@ def test_an_entry_takes_a_shared_value_away_with_null(each_helm: Helm) -> None:
         config={"delivery": {"requests_per_second": 9, "linger_ms": 70}},
         secrets={"source.schema_registry.auth": {"existingSecret": "registry", "key": "a"}},
         nodeSelector={"disk": "ssd"},
+        podLabels={"a": "b", "c": "d"},
         podDisruptionBudget={"enabled": True},
         destinations={
             "topsort": {
                 "config": {"delivery": {"requests_per_second": None, "linger_ms": 0}},
                 "secrets": {"source.schema_registry.auth": None},
                 "nodeSelector": None,
+                "podLabels": {"a": None},
+                "resources": {"limits": None},
+                "strategy": {"type": "Recreate", "rollingUpdate": None},
                 "podDisruptionBudget": {"enabled": False},
             },
             "promoted": PROMOTED,
@@ -94,6 +98,13 @@ def test_an_entry_takes_a_shared_value_away_with_null(each_helm: Helm) -> None:
     assert "schema_registry" not in rendered.config("topsort")["source"]
     assert "nodeSelector" not in rendered.pod("topsort")
     assert rendered.pod("promoted")["nodeSelector"] == {"disk": "ssd"}
+    assert rendered.container("topsort")["resources"] == {"requests": {"cpu": "250m", "memory": "512Mi"}}
+    assert "limits" in rendered.container("promoted")["resources"]
+    deployments = [rendered.one("Deployment", name)["spec"] for name in ("topsort", "promoted")]
+    assert [each["strategy"]["type"] for each in deployments] == ["Recreate", "RollingUpdate"]
+    assert "rollingUpdate" not in deployments[0]["strategy"]
+    assert [each["template"]["metadata"]["labels"].get("a") for each in deployments] == [None, "b"]
+    assert deployments[0]["template"]["metadata"]["labels"]["c"] == "d"
     assert [each["metadata"]["name"] for each in rendered.all("PodDisruptionBudget")] == [
         "shop-commerce-connector-promoted"
     ]

@@ -21,6 +21,8 @@ TEXT: Schema = {"type": "string"}
 FLAG: Schema = {"type": "boolean"}
 MAP: Schema = {"type": "object"}
 TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
+LOOSE_TEXTS: Schema = {"type": "object", "additionalProperties": {"type": ["string", "null"]}}
+"""A map of which an entry may take one away."""
 THINGS: Schema = {"type": "array", "items": {"type": "object"}}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 SEVERAL: Schema = {"type": "integer", "minimum": 1}
@@ -80,7 +82,7 @@ SHARED: dict[str, Schema] = {
         }
     ),
     "imagePullSecrets": {"type": "array", "items": shape({"name": TEXT}, required=("name",))},
-    "resources": shape({"requests": MAP, "limits": MAP, "claims": THINGS}),
+    "resources": shape({"requests": nullable(MAP), "limits": nullable(MAP), "claims": THINGS}),
     "autoscaling": shape(
         {
             "enabled": FLAG,
@@ -127,10 +129,10 @@ SHARED: dict[str, Schema] = {
             ),
         }
     ),
-    "deploymentAnnotations": nullable(TEXTS),
-    "podAnnotations": nullable(TEXTS),
-    "podLabels": nullable(TEXTS),
-    "nodeSelector": nullable(TEXTS),
+    "deploymentAnnotations": nullable(LOOSE_TEXTS),
+    "podAnnotations": nullable(LOOSE_TEXTS),
+    "podLabels": nullable(LOOSE_TEXTS),
+    "nodeSelector": nullable(LOOSE_TEXTS),
     "tolerations": nullable(THINGS),
     "affinity": nullable(MAP),
     "priorityClassName": TEXT,

@@ -2,12 +2,18 @@
 One destination's values: what all share, and over it what its entry says.
 */}}
 
-{{/* Puts the map "above" over the map "below", in place. Lists are replaced; null takes a shared value away. */}}
+{{/*
+Puts the map "above" over the map "below", in place. Lists are replaced; null takes a shared value away. In the
+connector's configuration a null stays, where it is a value like any other.
+*/}}
 {{- define "commerce-connector.overlay" -}}
 {{- range $key, $value := .above -}}
-{{- $old := get $.below $key -}}
-{{- if and (kindIs "map" $value) (kindIs "map" $old) -}}
-{{- include "commerce-connector.overlay" (dict "below" $old "above" $value) -}}
+{{- if kindIs "map" $value -}}
+{{- if not (kindIs "map" (get $.below $key)) }}{{ $_ := set $.below $key dict }}{{ end -}}
+{{- $nulls := or $.nulls (eq $key "config") -}}
+{{- include "commerce-connector.overlay" (dict "below" (get $.below $key) "above" $value "nulls" $nulls) -}}
+{{- else if and (kindIs "invalid" $value) (not $.nulls) -}}
+{{- $_ := unset $.below $key -}}
 {{- else -}}
 {{- $_ := set $.below $key $value -}}
 {{- end -}}
@@ -18,12 +24,13 @@ One destination's values: what all share, and over it what its entry says.
 {{- define "commerce-connector.entry" -}}
 {{- $notShared := list "nameOverride" "fullnameOverride" "commonLabels" "commonAnnotations" "serviceAccount" "monitoring" "destinations" "extraObjects" "global" -}}
 {{- $entry := dict -}}
-{{- range $name, $value := .root.Values -}}
-{{- if not (or (has $name $notShared) (kindIs "invalid" $value)) -}}
-{{- $_ := set $entry $name (deepCopy $value) -}}
+{{- range $values := list .root.Values (get .root.Values.destinations .key) -}}
+{{- range $name, $value := $values -}}
+{{- if not (has $name $notShared) -}}
+{{- include "commerce-connector.overlay" (dict "below" $entry "above" (dict $name $value)) -}}
 {{- end -}}
 {{- end -}}
-{{- include "commerce-connector.overlay" (dict "below" $entry "above" (deepCopy (get .root.Values.destinations .key))) -}}
+{{- end -}}
 {{- $_ := set $entry "key" .key -}}
 {{- $_ := set $entry "fullname" (printf "%s-%s" (include "commerce-connector.fullname" .root) .key) -}}
 {{- include "commerce-connector.check" (dict "root" .root "entry" $entry) -}}
@@ -68,7 +75,7 @@ One destination's values: what all share, and over it what its entry says.
 {{- range $step := initial $steps | reverse -}}
 {{- $above = dict $step $above -}}
 {{- end -}}
-{{- include "commerce-connector.overlay" (dict "below" $config "above" $above) -}}
+{{- include "commerce-connector.overlay" (dict "below" $config "above" $above "nulls" true) -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $config -}}
