@@ -281,7 +281,7 @@ class BoundedFeed:
 
     def _on_error(self, error: KafkaError) -> None:
         """Most pass by themselves (a broker restarts); fatal ones do not."""
-        if error.fatal():
+        if error.code() == KafkaError._FATAL:
             self._fatal = error
         else:
             self._log.warning("%s", error.str())

@@ -341,7 +341,7 @@ class PollThread:
 
     def _on_error(self, error: KafkaError) -> None:
         """Most pass by themselves (a broker restarts, a topic is not there yet); fatal ones do not."""
-        if error.fatal():
+        if error.code() == KafkaError._FATAL:
             self._fatal = error
         else:
             self._log.warning("%s", rights.reading(error, self._group_id))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Producer
 
 from connector.kafka import consumer as consumer_module
 from connector.kafka import offsets as offsets_module
@@ -279,6 +279,36 @@ async def test_a_partition_that_cannot_begin_holds_no_other_up(unique: Unique) -
 
 
 # ── topics that come and go ──────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("protocol", "api", "refusal"),
+    [
+        pytest.param(
+            {"group.instance.id": "one"}, Api.HEARTBEAT, KafkaError.FENCED_INSTANCE_ID, id="same_instance"
+        ),
+        pytest.param(
+            {"group.protocol": "consumer"},
+            Api.CONSUMER_GROUP_HEARTBEAT,
+            KafkaError.GROUP_AUTHORIZATION_FAILED,
+            id="not_allowed",
+        ),
+    ],
+)
+async def test_a_fatal_error_ends_the_thread(
+    mock_broker: MockBroker, unique: Unique, protocol: dict[str, str], api: Api, refusal: int
+) -> None:
+    """librdkafka lets go of all partitions then without a call, and never takes one again: whoever polls on
+    waits for ever. Its word for that comes in the place of a record, and does not call itself fatal."""
+    topic, group = unique("orders"), unique("group")
+    mock_broker.create_topic(topic, partitions=1)
+    async with Member(mock_broker, group, topic, properties=protocol) as member:
+        await member.owns(1)
+        mock_broker.kafka.fail_requests(api, [refusal] * 3)
+        await member.until(lambda: member.failure, "the end of the thread")
+        assert "Fatal error" in str(member.failure)
+        (fenced, lost) = member.fences[-1]
+        assert (len(fenced), lost) == (1, True)
 
 
 async def test_a_topic_may_come_later(real_broker: Broker, unique: Unique) -> None:
