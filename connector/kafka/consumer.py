@@ -3,14 +3,14 @@
 A lease, from the group giving us a partition to the group taking it away:
 
     placed     its offset is known, records flow
-    unplaced   Kafka does not have its offset: asked about every second, then one of the next
+    unplaced   Kafka does not have its offset, or did not tell: asked about every second, then one of the next
     halted     its offset is lost and a person must say how to go on; nothing comes from it
     superseded its topic was created anew; nothing comes from it until the loop has finished what is open
     paused     the loop wants nothing from it now; kept through every rebalance
     draining   taken back: we wait for the loop to finish what is open, with a deadline, then commit
     fenced     `lease.live` is false: whatever still arrives for it is inert
 
-    assigned → placed ⇄ paused      placed → unplaced → placed | halted | superseded
+    assigned → placed ⇄ paused      assigned | placed → unplaced → placed | halted | superseded
     superseded → fenced             finished; a new lease takes its place
     any → draining → fenced         revoked by the group, or at stop
     any → fenced                    lost: somebody else has it already, nothing is committed
@@ -255,6 +255,8 @@ class PollThread:
                         tuple(message.headers() or ()),  # type: ignore[arg-type]  # bytes, as received
                     )
                 )
+        if self._leases.unplaced:
+            self._leases.came(record.lease for record in records)
         return records
 
     def _tell_passed(self) -> None:
@@ -321,6 +323,7 @@ class PollThread:
             offset = message.offset()
             if lease is not None and offset is not None:
                 self._leases.reached[lease] = offset
+                self._leases.came([lease])
         elif error.code() in GONE and lease is not None:
             if not self._leases.stands(lease):
                 self._leases.unplaced[lease] = self._lost(message, lease)

@@ -22,12 +22,12 @@ class Leases:
     """The leases that are live, and how each stands.
 
     `starts`: the offset each was last started at, None while unknown. `unplaced`: those that stand because
-    Kafka does not have their offset (None: the group never had one). `halted`: those that stand until a
-    person acts. `superseded`: those whose topic was created anew, and where that begins; they stand until
-    the loop has finished them. `paused`: those that the loop wants nothing from; `choked`: it wants nothing
-    at all. `committing`: whose commit was last sent for a place; the answer names the place alone.
-    `reached`: where those go on that were read to their end, or to a gap, as far as the loop does not know
-    it.
+    Kafka does not have their offset (None: the group has none, or nobody has told us yet). `halted`: those
+    that stand until a person acts. `superseded`: those whose topic was created anew, and where that begins;
+    they stand until the loop has finished them. `paused`: those that the loop wants nothing from; `choked`:
+    it wants nothing at all. `committing`: whose commit was last sent for a place; the answer names the place
+    alone. `reached`: where those go on that were read to their end, or to a gap, as far as the loop does not
+    know it.
     """
 
     def __init__(self) -> None:
@@ -62,6 +62,14 @@ class Leases:
         for lease, start in starts.items():
             self.by_place[(lease.topic, lease.partition)] = lease
             self.starts[lease] = start
+            if start is None:
+                self.unplaced[lease] = None
+
+    def came(self, leases: Iterable[Lease]) -> None:
+        """Something came from these: where they begin was found without us."""
+        for lease in leases:
+            if self.unplaced.get(lease, 0) is None:
+                del self.unplaced[lease]
 
     def stands(self, lease: Lease) -> bool:
         """Whether nothing may come from this one, whatever Kafka has at its offset by now."""

@@ -45,8 +45,8 @@ class Start:
         return self._on_offset_lost == "halt"
 
     def begin(self, leases: Sequence[Lease], timeout_s: float = ASK_S) -> dict[Lease, int | None]:
-        """Where each of these starts. None where nobody told us in time: librdkafka asks again by itself, and
-        what it does not find either comes back to us as an error."""
+        """Where each of these starts. None where nobody told us in time: then we must ask again. librdkafka
+        asks too, but gives up where the coordinator is just moving, and lets the partition stand for ever."""
         if not leases:
             return {}
         known = offsets.committed(self._consumer, leases, timeout_s)

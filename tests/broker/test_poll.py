@@ -254,6 +254,20 @@ async def test_a_start_that_nobody_tells_is_asked_again(mock_broker: MockBroker,
         assert member.spots() == sent
 
 
+@PROTOCOLS
+async def test_a_coordinator_that_moves_as_we_begin_is_asked_again(
+    mock_broker: MockBroker, unique: Unique, protocol: dict[str, str]
+) -> None:
+    """librdkafka asks once where the group was, too, and then lets the partitions stand for ever."""
+    topic, group = unique("orders"), unique("group")
+    mock_broker.create_topic(topic, partitions=2)
+    sent = produce(mock_broker, topic, 10, partitions=2)
+    mock_broker.kafka.fail_requests(Api.OFFSET_FETCH, [Failure.NOT_COORDINATOR] * 4)
+    async with Member(mock_broker, group, topic, properties=protocol) as member:
+        await member.has(10)
+        assert sorted(member.spots()) == sent
+
+
 async def test_a_partition_that_cannot_begin_holds_no_other_up(unique: Unique) -> None:
     """Where three begin can't be told, as their broker is away; the fourth begins, and flows."""
     topic, group = unique("orders"), unique("group")

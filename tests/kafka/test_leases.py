@@ -9,7 +9,7 @@ from connector.model.record import Lease
 def held(leases: Leases, topic: str, partition: int) -> Lease:
     """One that is ours."""
     lease = leases.grant(topic, partition)
-    leases.hold({lease: None})
+    leases.hold({lease: 0})
     return lease
 
 
@@ -22,6 +22,17 @@ def test_a_lease_is_ours_when_it_is_held_not_before() -> None:
     leases.hold({lease: 7})
     assert [*leases] == [lease]
     assert leases.starts == {lease: 7}
+
+
+def test_where_nobody_told_the_start_it_is_asked_for_until_something_comes() -> None:
+    """What has begun by itself must not be begun again; a lost offset is another matter."""
+    leases = Leases()
+    told, silent, lost = (leases.grant("orders", number) for number in range(3))
+    leases.hold({told: 7, silent: None, lost: None})
+    leases.unplaced[lost] = 5
+    assert leases.unplaced == {silent: None, lost: 5}
+    leases.came([told, silent, lost])
+    assert leases.unplaced == {lost: 5}
 
 
 def test_a_place_granted_again_has_another_lease() -> None:
@@ -50,7 +61,7 @@ def test_an_ended_lease_leaves_nothing_behind() -> None:
     assert leases.paused == {stays}
     assert not leases.halted
     assert not leases.unplaced
-    assert leases.starts == {stays: None}
+    assert leases.starts == {stays: 0}
     assert leases.committing == {("orders", 1): stays}
 
 
@@ -115,7 +126,7 @@ def test_what_is_assigned_anew_is_told_in_any_case() -> None:
     leases.unplaced[lease] = 7
     leases.place(lease, {lease: 9})
     assert not leases.unplaced
-    assert leases.starts == {lease: 9, other: None}
+    assert leases.starts == {lease: 9, other: 0}
     assert leases.flow() == ([lease], [])
     leases.end([other])
     again = held(leases, "orders", 1)

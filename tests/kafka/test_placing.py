@@ -53,7 +53,6 @@ class House:
         self.leases = Leases()
         self.three = [self.leases.grant("orders", number) for number in range(3)]
         self.leases.hold(dict.fromkeys(self.three))
-        self.leases.unplaced.update(dict.fromkeys(self.three))
         self.kafka = Kafka(self.leases)
         self.loop = Loop()
         self.placing = Placing(
