@@ -112,7 +112,7 @@ class PollThread:
         self._handover = Handover(self._consumer, self._leases, self._bridge, listener, drain_timeout_s)
         self._start = Start(self._consumer, start_from, on_offset_lost, self._handover.commit)
         self._placing = Placing(
-            self._leases, self._start, self._fetching, self._handover, self._bridge, listener
+            self._leases, self._start, self._fetching, self._handover, self._bridge, listener, self._serve
         )
 
     @property
@@ -189,7 +189,7 @@ class PollThread:
             self._obey()
         if now >= self._tidy_at:
             self._tidy_at = now + TIDY_EVERY_S
-            self._placing.look({record.lease for record in self._held})
+            self._placing.look()
             self._tell_passed()
             if ends := self._log_ends.look(self._leases, self._leases.quiet, now):
                 self._bridge.tell(self._listener.ends, ends)
@@ -199,8 +199,7 @@ class PollThread:
             self._poll_slice()
         elif now - self._fed_at > CHOKED_S:
             self._set_choked(True)
-            # Nothing is fetched, so this brings callbacks. If a record came after all, it is not dropped.
-            self._held += self._records(self._one(0))
+            self._serve()
         if self._fatal is not None:
             raise KafkaException(self._fatal)
 
@@ -223,6 +222,12 @@ class PollThread:
             self._bridge.tell(self._listener.polled, records)
         else:
             self._slots.release()
+
+    def _serve(self) -> set[Lease]:
+        """Poll for the callbacks of a rebalance. If a record comes after all, it is not dropped; the leases
+        of those that are held so."""
+        self._held += self._records(self._one(0))
+        return {record.lease for record in self._held}
 
     def _one(self, timeout_s: float) -> list[Message]:
         message = self._consumer.poll(timeout_s)

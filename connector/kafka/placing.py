@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from connector.kafka.bridge import Bridge
 from connector.kafka.fetching import Fetching
@@ -17,11 +17,20 @@ REST = 4
 """After unanswered questions we poll for so many times as long as they took: all other partitions wait while
 we ask, and one broker may be silent for hours."""
 
+GONE = -1
+"""In the place of a lost offset: the lease is not unplaced any more."""
+
 
 class Placing:
     """Finds out where the unplaced leases go on, and lets them: where the group or the operator says, under a
     new lease once the loop has finished the old one if the topic was created anew, or not at all until a
-    person acts."""
+    person acts.
+
+    `serve` lets a rebalance that waits for us go first, and tells of which leases there are records that the
+    loop has not been told of. In a cooperative group librdkafka would take our unassigning a partition for
+    the answer to a revocation that it has not even called yet, and others would begin before we have
+    finished.
+    """
 
     def __init__(
         self,
@@ -31,6 +40,7 @@ class Placing:
         handover: Handover,
         bridge: Bridge,
         listener: Listener,
+        serve: Callable[[], Collection[Lease]],
     ) -> None:
         self._leases = leases
         self._start = start
@@ -38,11 +48,11 @@ class Placing:
         self._handover = handover
         self._bridge = bridge
         self._listener = listener
+        self._serve = serve
         self._look_at = 0.0
 
-    def look(self, held: Collection[Lease] = ()) -> None:
-        """Place what can be placed now. What is not answered comes last the next time. `held`: of these there
-        are records that the loop has not been told of; it must be before it may finish their lease."""
+    def look(self) -> None:
+        """Place what can be placed now. What is not answered comes last the next time."""
         began = time.monotonic()
         if not self._leases.unplaced or began < self._look_at:
             return
@@ -54,11 +64,15 @@ class Placing:
                 self._leases.unplaced[lease] = self._leases.unplaced.pop(lease)
                 if time.monotonic() - began >= ASK_S:
                     break
-            elif lost is None:
+                continue
+            held = self._serve()
+            if self._leases.unplaced.get(lease, GONE) != lost:
+                continue  # given back meanwhile, or begun by itself
+            if lost is None:
                 self._begin(lease, offset)
             elif offset >= lost:
                 self._jump(lease, lost, offset)
-            elif lease not in held:
+            elif lease not in held:  # those the loop must be told of before it may finish their lease
                 self._supersede(lease, offset)
         now = time.monotonic()
         self._look_at = now + REST * (now - began)
