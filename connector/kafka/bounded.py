@@ -274,7 +274,7 @@ class BoundedFeed:
             raise RangeLostError(
                 f"Kafka no longer has all of {each.topic}:{each.partition}, {each.start} to {each.end}"
             )
-        if error.fatal() or place[0] is None:
+        if error.code() == KafkaError._FATAL or place[0] is None:
             self._on_error(error)
         else:
             self._log.warning("%s: %s", place[0], rights.reading(error, ""))

@@ -333,7 +333,7 @@ class PollThread:
             if not self._leases.stands(lease):
                 self._leases.unplaced[lease] = self._lost(message, lease)
                 self._tidy_at = 0.0
-        elif topic is None or error.fatal():
+        elif topic is None:
             self._on_error(error)
         else:
             words = rights.reading(error, self._group_id)
@@ -348,7 +348,8 @@ class PollThread:
         return offsets.positions(self._consumer, {lease: self._leases.starts[lease]})[lease]
 
     def _on_error(self, error: KafkaError) -> None:
-        """Most pass by themselves (a broker restarts, a topic is not there yet); fatal ones do not."""
+        """Most pass by themselves (a broker restarts, a topic is not there yet); fatal ones do not. Those come in
+        the place of a record, where `fatal()` is never true."""
         if error.code() == KafkaError._FATAL:
             self._fatal = error
         else:
