@@ -348,8 +348,8 @@ class PollThread:
         return offsets.positions(self._consumer, {lease: self._leases.starts[lease]})[lease]
 
     def _on_error(self, error: KafkaError) -> None:
-        """Most pass by themselves (a broker restarts, a topic is not there yet); fatal ones do not. Those come in
-        the place of a record, where `fatal()` is never true."""
+        """Most pass by themselves (a broker restarts, a topic is not there yet); fatal ones do not. They
+        come in the place of a record, where `fatal()` is never true."""
         if error.code() == KafkaError._FATAL:
             self._fatal = error
         else:
