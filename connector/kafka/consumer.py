@@ -61,6 +61,9 @@ GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION)
 """Kafka does not have the offset. librdkafka then lets the partition stand, and refuses to seek in it
 (`_STATE`, 2.16): it must be assigned anew."""
 
+NO_OFFSET = KafkaError(KafkaError._NO_OFFSET).str()
+"""Part of its words where the group has none. It only looks for that where we have told it no offset."""
+
 
 class PollThread:
     """Polls, hands slices of records to the loop, and obeys what the loop commands.
@@ -330,7 +333,8 @@ class PollThread:
                 self._leases.reached[lease] = offset
                 self._leases.came([lease])
         elif error.code() in GONE and lease is not None:
-            if not self._leases.stands(lease):
+            found_meanwhile = NO_OFFSET in error.str() and self._leases.starts[lease] is not None
+            if not self._leases.stands(lease) and not found_meanwhile:
                 self._leases.unplaced[lease] = self._lost(message, lease)
                 self._tidy_at = 0.0
         elif topic is None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 import pytest
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from connector.kafka import consumer as consumer_module
 from connector.kafka import offsets as offsets_module
@@ -266,6 +266,38 @@ async def test_a_coordinator_that_moves_as_we_begin_is_asked_again(
     async with Member(mock_broker, group, topic, properties=protocol) as member:
         await member.has(10)
         assert sorted(member.spots()) == sent
+
+
+async def test_that_the_group_has_no_offset_is_no_loss_once_we_have_begun(
+    mock_broker: MockBroker, unique: Unique
+) -> None:
+    """Both of us look for it, and librdkafka's word may wait in its queue while we begin where we found."""
+    topic, group = unique("orders"), unique("group")
+    mock_broker.create_topic(topic, partitions=1)
+    produce(mock_broker, topic, 10)
+    late = no_offset(mock_broker, group, topic)
+    async with Member(mock_broker, group, topic) as member:
+        await member.has(10)
+        (lease,) = member.leases()
+        member.poll._commands.append(lambda: member.poll._failed(late, lease))
+        await rounds(member, 3)
+        assert not member.poll._leases.unplaced
+        assert not member.lost
+
+
+def no_offset(broker: MockBroker, group: str, topic: str) -> Message:
+    """librdkafka's word for it."""
+    reader = Consumer(
+        {"bootstrap.servers": broker.bootstrap, "group.id": group, "auto.offset.reset": "error"}
+    )
+    reader.assign([TopicPartition(topic, 0)])
+    message = reader.poll(PATIENCE_S)
+    reader.close()
+    assert message is not None
+    error = message.error()
+    assert error is not None
+    assert error.code() == KafkaError._AUTO_OFFSET_RESET
+    return message
 
 
 async def test_a_partition_that_cannot_begin_holds_no_other_up(unique: Unique) -> None:
