@@ -206,6 +206,19 @@ def test_a_vendor_that_is_down_is_not_told_twice(promtool: Path, tmp_path: Path)
     )
 
 
+def test_a_vendor_that_comes_and_goes_is_told_of(promtool: Path, tmp_path: Path) -> None:
+    """Four minutes away, four there, again and again: too short for the alert about the breaker, and so no
+    reason to be silent about the errors."""
+    flapping = {
+        **HEALTHY,
+        "breaker_state{}": "0x29 " + "2x3 0x3 " * 12,
+        'requests_total{verdict="retry",status="503"}': "0+4x29 " + f"120+60{FOR_EVER}",
+    }
+    assert not scenario(
+        promtool, tmp_path, flapping, {50: {"ConnectorVendorErrors"}, 100: {"ConnectorVendorErrors"}}
+    )
+
+
 def test_a_rollout_disturbs_nobody(promtool: Path, tmp_path: Path) -> None:
     """Every replica leaves and another comes: a few revocations each."""
     rollout = {'rebalances_total{kind="revoked"}': "0x60 0+2x5 10x55"}
