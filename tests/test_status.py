@@ -378,6 +378,27 @@ def test_while_kafka_is_silent_nothing_claims_to_be_done() -> None:
     tell(story)
 
 
+def test_a_kafka_that_takes_commits_makes_nothing_grow_old() -> None:
+    """Where all topics are asked for and that takes too long, for days, our questions meet silence, and
+    records flow: their age is no alarm that Kafka will soon delete them."""
+
+    async def story(rig: Rig, status: Status) -> None:
+        lease = rig.assign()
+        rig.poll(lease, in_json(1))
+        await soon(lambda: rig.books() == {"delivered": 1})
+        rig.pipeline.ends({lease: 1})
+        for _ in range(100):
+            rig.telemetry.kafka_silent("timed out")
+            await asyncio.sleep(60)
+            rig.pipeline.committed({lease: 1}, None)
+        await asyncio.sleep(2)
+        rig.pipeline.committed({lease: 1}, "timed out")
+        says(seen(status), kafka_silent_s=2.0)
+        says(seen(status)["partitions"][0], oldest_unsettled_s=2.0)
+
+    tell(story)
+
+
 def test_at_the_rate_cap_no_replica_is_asked_for() -> None:
     """The cap holds what waits; between two looks at it the answer stays the same."""
 

@@ -89,7 +89,7 @@ class Telemetry:
         self.missing_topics: tuple[str, ...] = ()
         """Topics that we need and Kafka does not have."""
         self._heard_at = clock()
-        """When Kafka answered last; before it ever did, when we began."""
+        """When Kafka answered last, our question or a commit; before it ever did, when we began."""
         metrics.series("kafka_up").set((), 1)
 
     # ── records ──────────────────────────────────────────────────────────────────────────────────
@@ -354,6 +354,7 @@ class Telemetry:
         if error:
             self._warn("commit_failed", "", error=error, consequence="tried again within a second or two")
         else:
+            self._heard_at = self._clock()
             self._log.debug("committed", partitions=count)
 
     def rebalanced(self, kind: Literal["assigned", "revoked", "lost"], partitions: Sequence[str]) -> None:
