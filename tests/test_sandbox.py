@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
+from urllib.parse import urljoin
 
 import aiohttp
 import pytest
@@ -352,6 +353,10 @@ async def test_a_check_of_the_key_is_no_event_that_was_refused(
         assert told["key_checks"] == {"count": 3, "refused": 1}
         assert told["requests"] == 3
         assert told["refused"] == {"count": 0, "reasons": {}}
+        elsewhere = urljoin(url, "/elsewhere")
+        async with client.request(probe.method, elsewhere, data=probe.body, headers=headers):
+            pass
+        assert server.ledger.snapshot(ids=False)["key_checks"] == {"count": 3, "refused": 1}
         server.faults = Faults.parse("503:1")
         async with client.request(probe.method, url, data=probe.body, headers=headers) as answer:
             assert answer.status == 503

@@ -176,6 +176,7 @@ def test_what_is_not_known_yet_is_null() -> None:
         rig.pipeline.assigned([(Lease(TOPIC, 0, 1), None)])
         (partition,) = seen(status)["partitions"]
         says(partition, committed=None, frontier=None, end=None, lag=None, halted=None)
+        assert seen(status)["told"] == "Reading and delivering.", "whether all is done nobody knows"
         assert seen(status)["topics"] == {TOPIC: dict.fromkeys(TOPIC_FACTS, 0)}
         assert seen(status)["outcomes"] == {"skipped": {}, "dead_lettered": {}}
 

@@ -177,6 +177,7 @@ def test_a_resolved_letter_says_what_became_of_it(scene: Scene) -> None:
     [
         ("clickstream:1:1", 1, "Kafka has no record clickstream:1:1: it has the offsets 0 up to 1"),
         ("clickstream:7:0", 1, "clickstream has 2 partitions, and none with the number 7"),
+        ("clicks:0:0", 1, "clicks does not exist, or may not be seen: the user needs Read on the topic"),
         ("orders:0:0", 1, "orders is none of source.topics, and there is no dead letter of orders:0:0"),
         ("clickstream", 2, "is not TOPIC:PARTITION:OFFSET"),
     ],

@@ -453,6 +453,25 @@ def test_a_halt_says_the_reason_that_holds_now() -> None:
     run(main())
 
 
+def test_the_key_that_ended_one_halt_is_no_other_one_in_the_next() -> None:
+    """It was taken in between, and is the one that the next halt is about."""
+
+    async def main() -> None:
+        answers = {"old": Response(401), "new": OK}
+        rig = Rig(lambda ids: answers[rig.wire.credentials["x-key"]])
+        total = submit_batches(rig, 1)
+        await asyncio.sleep(10)
+        rig.key = "new"
+        await rig.until_settled(total, within_s=3)
+        answers["new"] = Response(401)
+        submit_batches(rig, 1, "late")
+        await asyncio.sleep(100)
+        assert rig.outcomes.halts == [("auth", "key refused")] * 2
+        assert rig.told.keys_refused == []
+
+    run(main())
+
+
 def test_a_halt_is_not_over_because_the_vendor_is_silent() -> None:
     """Only an answer that takes or judges events ends a halt."""
 

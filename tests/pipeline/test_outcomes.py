@@ -287,6 +287,24 @@ def test_records_of_a_partition_that_went_before_they_were_taken_are_handed_back
     virtual_time.run(story())
 
 
+def test_a_dead_letter_of_a_partition_that_went_is_forgotten() -> None:
+    """Or each rebalance would leave some behind, for as long as the process lives; its answer is inert."""
+
+    async def story() -> None:
+        async with Rig() as rig:
+            lease = rig.assign()
+            rig.topic.acknowledges = False
+            rig.poll(lease, in_json(1, do="refuse"))
+            await soon(lambda: len(rig.topic.waiting) == 1)
+            assert rig.pipeline._writing == {lease: {0}}
+            rig.fence(lease)
+            rig.topic.acknowledge()
+            assert not rig.pipeline._writing
+            assert rig.books() == {"released": 1}
+
+    virtual_time.run(story())
+
+
 def test_a_partition_that_comes_back_begins_anew() -> None:
     """The same offsets under a new lease are new records; the old lease's answer settles none of them."""
 
