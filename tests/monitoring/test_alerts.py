@@ -63,6 +63,10 @@ IDLE = {
     'commits_total{result="ok"}': f"10{FOR_EVER}",
     'commits_total{result="failed"}': f"0{FOR_EVER}",
 }
+OF_A_PARTITION = (
+    'consumer_lag{topic="orders",partition="0"}',
+    'oldest_unsettled_seconds{topic="orders",partition="0"}',
+)
 NOTHING_SETTLES = {
     'records_settled_total{topic="orders",outcome="delivered",reason=""}': "0+6000x60 360000x60"
 }
@@ -80,6 +84,7 @@ FAULTS: Mapping[str, tuple[Mapping[str, str], int, Iterable[str]]] = {
     "ConnectorHalted": (halted("not_found"), 64, ()),
     "ConnectorBreakerOpen": ({"breaker_state{}": "0x60 2x3 1 2x3 1 2x3 1 2x60"}, 68, ()),
     "ConnectorNotDelivering": (NOTHING_SETTLES, 85, ()),
+    "ConnectorNoPartition": (dict.fromkeys(OF_A_PARTITION, "1x60 stale"), 67, ()),
     "ConnectorGone": (dict.fromkeys(HEALTHY, "1x60 stale"), 68, ()),
     "ConnectorLagGrowing": (BEHIND, 60, ()),
     "ConnectorRetentionNear": (
@@ -217,6 +222,17 @@ def test_a_vendor_that_comes_and_goes_is_told_of(promtool: Path, tmp_path: Path)
     assert not scenario(
         promtool, tmp_path, flapping, {50: {"ConnectorVendorErrors"}, 100: {"ConnectorVendorErrors"}}
     )
+
+
+def test_a_kafka_that_is_away_is_told_once(promtool: Path, tmp_path: Path) -> None:
+    """Out of the group no replica knows of a partition, which is no news then, nor while they join again."""
+    away = {
+        **HEALTHY,
+        **dict.fromkeys(OF_A_PARTITION, "1x60 stale _x43 1x16"),
+        "kafka_up{}": "1x59 0x40 1x20",
+    }
+    only = {minute: {"ConnectorKafkaUnreachable"} for minute in range(64, 100, 2)}
+    assert not scenario(promtool, tmp_path, away, {**only, 102: (), 104: (), 110: ()})
 
 
 def test_a_rollout_disturbs_nobody(promtool: Path, tmp_path: Path) -> None:
