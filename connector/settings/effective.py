@@ -23,6 +23,10 @@ def describe(settings: Settings) -> dict[str, Any]:
     shown["source"]["properties"] = {
         name: HIDDEN if is_secret_property(name) else value for name, value in properties.items()
     }
+    for address in (shown["destination"], shown["source"]["schema_registry"]):
+        before, mark, _ = (address["url"] or "").partition("?")
+        if mark:  # a query may carry anything
+            address["url"] = f"{before}?{HIDDEN}"
     return shown
 
 

@@ -21,7 +21,7 @@ from connector.settings import (
     secret_values,
     typed_options,
 )
-from connector.settings.model import paths
+from connector.settings.model import HIDDEN, paths
 from connector.settings.reference import example_options
 from connector.vendors import DESTINATIONS
 from tests.examples import examples
@@ -143,6 +143,15 @@ def test_what_is_described_shows_no_secret_and_secret_values_names_each(
     assert '"depth": 3' in shown
     assert "stand-in" in repr(settings)
     assert KEY not in repr(settings)
+
+
+def test_the_query_of_an_address_is_not_described() -> None:
+    """It may carry anything, a token of a gateway for one; whoever may see `/status` need not know it."""
+    raw = with_("destination.url", "https://gateway.example/v2/events?token=of-the-gateway")
+    raw["source"]["schema_registry"] = {"url": "https://registry.example/?token=of-the-gateway"}
+    shown = describe(from_mapping(raw))
+    assert shown["destination"]["url"] == f"https://gateway.example/v2/events?{HIDDEN}"
+    assert "of-the-gateway" not in json.dumps(shown)
 
 
 PATHS = st.sampled_from(
