@@ -129,6 +129,7 @@ class Status:
                 halt,
                 key,
                 silent_s=silent_s,
+                held=sender.state in HELD,
                 waits=bool(waits),
                 partitions=count,
                 lag=lag,

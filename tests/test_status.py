@@ -262,6 +262,8 @@ def test_an_open_breaker_says_when_the_next_probe_is_due() -> None:
         assert f"{told}." in seen(status)["waits"][0]
         await asyncio.sleep(due / 2)
         assert seen(status)["sender"]["probe_s"] == pytest.approx(due / 2)
+        rig.telemetry.kafka_silent("timed out")
+        assert "What was read waits for the destination" in seen(status)["told"], "both are away"
 
     tell(story, down)
 

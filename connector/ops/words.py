@@ -128,21 +128,24 @@ def told(
     key: Key,
     *,
     silent_s: float,
+    held: bool,
     waits: bool,
     partitions: int,
     lag: int | None,
     in_flight: int,
 ) -> str:
     """The first sentence of the page: how it is, as one would say it. `silent_s`: so long Kafka has been
-    silent. `lag`: None while it is not known of every partition."""
+    silent. `held`: the destination takes nothing now. `lag`: None while it is not known of every
+    partition."""
     if halted is not None and state != "stopping":
         since = f"Nothing is sent since {at(halted.since_ms)}."
         return f"{since} {halt(halted, key)} Nothing is lost: records stay in Kafka."
     if silent_s and state != "stopping":
+        read = "waits for the destination, which takes nothing now either" if held else "is still delivered"
         return (
             f"Kafka has not answered for {age(silent_s)}: what waits there is not known, and nothing is read "
-            "or committed. What was read is still delivered. It goes on by itself once Kafka answers, and "
-            "nothing is lost."
+            f"or committed. What was read {read}. It goes on by itself once Kafka answers, and nothing is "
+            "lost."
         )
     if state in STATES:
         return STATES[state]

@@ -104,25 +104,32 @@ def test_the_first_sentence(
 ) -> None:
     """As one would say it; that all is done only where that is known."""
     halt = halted(halt_reason) if halt_reason is not None else None
-    told = words.told(state, halt, FILE, silent_s=0, waits=waits, partitions=2, lag=lag, in_flight=in_flight)
+    told = words.told(
+        state, halt, FILE, silent_s=0, held=False, waits=waits, partitions=2, lag=lag, in_flight=in_flight
+    )
     assert said in told
 
 
 @pytest.mark.parametrize(
-    ("state", "halt_reason", "said"),
+    ("state", "halt_reason", "held", "said"),
     [
-        ("running", None, "Kafka has not answered for 42 s"),
-        ("starting", None, "Kafka has not answered for 42 s"),
-        ("halted", "auth", "Nothing is sent since"),
-        ("stopping", None, "leaving the group"),
+        ("running", None, False, "Kafka has not answered for 42 s"),
+        ("running", None, False, "What was read is still delivered."),
+        ("running", None, True, "What was read waits for the destination, which takes nothing now either."),
+        ("starting", None, False, "Kafka has not answered for 42 s"),
+        ("halted", "auth", True, "Nothing is sent since"),
+        ("stopping", None, False, "leaving the group"),
     ],
 )
 def test_a_silent_kafka_comes_before_what_was_known_of_it(
-    state: str, halt_reason: str | None, said: str
+    state: str, halt_reason: str | None, held: bool, said: str
 ) -> None:
-    """Lag 0 was so when it was heard of last; a halt and a stop are ours."""
+    """Lag 0 was so when it was heard of last; a halt and a stop are ours. With the destination down as well,
+    nothing is delivered."""
     halt = halted(halt_reason) if halt_reason is not None else None
-    told = words.told(state, halt, FILE, silent_s=42.4, waits=True, partitions=2, lag=0, in_flight=0)
+    told = words.told(
+        state, halt, FILE, silent_s=42.4, held=held, waits=True, partitions=2, lag=0, in_flight=0
+    )
     assert said in told
     assert "Everything" not in told
 
@@ -132,7 +139,9 @@ def test_no_partitions_has_three_reasons() -> None:
     assert words.no_partitions(130.0, in_group=False) == "Not known: Kafka has not answered for 2 min."
     assert words.no_partitions(0.0, in_group=False) == "None yet: the group is being joined."
     assert words.no_partitions(0.0, in_group=True) == "None: other replicas have them all."
-    idle = words.told("running", None, FILE, silent_s=0, waits=False, partitions=0, lag=0, in_flight=0)
+    idle = words.told(
+        "running", None, FILE, silent_s=0, held=False, waits=False, partitions=0, lag=0, in_flight=0
+    )
     assert idle == "This replica has nothing to do: others of its group have all partitions."
 
 
