@@ -284,6 +284,20 @@ async def test_a_topic_that_was_deleted_or_cut_short_ends_the_run(
         loop.feed._records([Message(topic=topic, partition=0, error=KafkaError(code))])
 
 
+async def test_that_a_group_may_not_be_asked_for_is_no_news(
+    mock_broker: Broker, unique: Unique, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It joins none, and nobody need look for that right; of a topic, the right is named."""
+    topic = unique("orders")
+    mock_broker.create_topic(topic, 1)
+    loop = start(mock_broker, Range(topic, 0, 0, 20))
+    assert loop.feed._records([Message(error=KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED))]) == []
+    assert not [each for each in caplog.messages if "authorization" in each]
+    refused = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    assert loop.feed._records([Message(topic=topic, partition=0, error=refused)]) == []
+    assert f"{topic}: Broker: Topic authorization failed: the user needs Read on the topic" in caplog.messages
+
+
 async def test_no_group_is_touched(broker: Broker, unique: Unique, start: Start) -> None:
     """Neither the live one nor the one that it names itself has an offset afterwards."""
     topic = unique("orders")
