@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -428,6 +429,29 @@ async def test_a_kafka_that_is_away_for_longer_than_the_session_is_a_group_that_
         )
         assert member.stays == [True, False, True]
         assert member.failure is None
+
+
+async def test_in_the_new_protocol_only_a_long_absence_in_one_piece_ends_a_stay(
+    mock_broker: MockBroker, unique: Unique
+) -> None:
+    """A broker that restarts quickly makes no pod unready, however long it was up and however often."""
+    member = Member(mock_broker, unique("group"), unique("orders"), properties={"group.protocol": "consumer"})
+
+    async def stay(*story: tuple[float, str]) -> list[bool]:
+        for now, state in story:
+            member.poll._bridge.heartbeat = now
+            member.poll._on_stats(json.dumps({"cgrp": {"state": state}}))
+        await asyncio.sleep(0)
+        return member.stays
+
+    away = consumer_module.AWAY_S
+    assert await stay((1.0, "wait-coord")) == []
+    up_for_an_hour = [(float(second), "up") for second in range(2, 3600)]
+    assert await stay(*up_for_an_hour, (3600.0, "wait-coord"), (3599.0 + away, "wait-coord")) == [True]
+    assert await stay((3600.0 + away, "up"), (3600.0 + 2 * away, "wait-coord")) == [True]
+    assert await stay((3601.0 + 2 * away, "wait-coord"), (3602.0 + 2 * away, "wait-coord")) == [True, False]
+    assert await stay((3603.0 + 2 * away, "up")) == [True, False, True]
+    assert await member.poll.stop(1)
 
 
 # ── the end ──────────────────────────────────────────────────────────────────────────────────────

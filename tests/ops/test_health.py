@@ -164,11 +164,11 @@ async def test_the_page_says_how_it_is_without_a_script(
     fills is not there to say that there is nothing. The policy stays that of the page alone."""
     async with client.get("/") as answer:
         policy = answer.headers["Content-Security-Policy"]
-    logs.register_secret("health-s3cret")
+    logs.register_secret("health-s3cret&<")
     source.facts = {
         "destination": "topsort",
         "state": "halted",
-        "told": "Nothing is sent: <script>alert(1)</script> <!--waits--> health-s3cret & more.",
+        "told": "Nothing is sent: <script>alert(1)</script> <!--waits--> health-s3cret&< & more.",
         "waits": ["3 partitions wait for another key.", "<b>"],
     }
     async with client.get("/") as answer:
