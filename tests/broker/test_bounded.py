@@ -290,6 +290,7 @@ async def test_that_a_group_may_not_be_asked_for_is_no_news(
     """It joins none, and nobody need look for that right; of a topic, the right is named."""
     topic = unique("orders")
     mock_broker.create_topic(topic, 1)
+    caplog.set_level("WARNING", "connector.kafka")
     loop = start(mock_broker, Range(topic, 0, 0, 20))
     assert loop.feed._records([Message(error=KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED))]) == []
     assert not [each for each in caplog.messages if "authorization" in each]
