@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import structlog
@@ -11,13 +12,22 @@ import structlog
 OURS = ("", "connector", "connector.kafka")
 
 
-@pytest.fixture
-def kept_logging() -> Iterator[None]:
+@contextmanager
+def logging_kept() -> Iterator[None]:
     """As it was before, at the end."""
     loggers = [logging.getLogger(name) for name in OURS]
     before = [(each, each.level, [*each.handlers]) for each in loggers]
-    yield
-    for logger, level, handlers in before:
-        logger.setLevel(level)
-        logger.handlers[:] = handlers
-    structlog.reset_defaults()
+    try:
+        yield
+    finally:
+        for logger, level, handlers in before:
+            logger.setLevel(level)
+            logger.handlers[:] = handlers
+        structlog.reset_defaults()
+
+
+@pytest.fixture
+def kept_logging() -> Iterator[None]:
+    """The same around a test."""
+    with logging_kept():
+        yield

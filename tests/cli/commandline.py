@@ -9,6 +9,7 @@ from typing import NamedTuple
 from unittest import mock
 
 from connector.cli.main import main
+from tests.kept_logging import logging_kept
 
 
 class Ended(NamedTuple):
@@ -24,6 +25,7 @@ def connector(*arguments: str) -> Ended:
     out, err = io.StringIO(), io.StringIO()
     code = 0
     with (
+        logging_kept(),
         mock.patch.object(sys, "argv", ["connector", *arguments]),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
