@@ -12,6 +12,7 @@ from connector.kafka.embedded import Api, EmbeddedKafka
 from connector.kafka.produce import WriteError, Writer
 
 REQUEST_TIMED_OUT = 7
+PROPAGATION = "topic.metadata.propagation.max.ms"
 
 
 def everything(kafka: EmbeddedKafka, topic: str, count: int) -> list[tuple[bytes | None, bytes | None]]:
@@ -55,6 +56,17 @@ async def test_what_kafka_does_not_take_is_told(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(WriteError, match="timed out"):
         await writer.flush()
     writer.close()
+
+
+@pytest.mark.parametrize(("given", "known_by_ms"), [({}, 5_000), ({PROPAGATION: "60000"}, "60000")])
+def test_a_topic_that_nobody_knows_is_told_soon_or_as_the_operator_says(
+    given: dict[str, str], known_by_ms: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """librdkafka's half a minute is long for who forgot a topic, and short on a slow cluster."""
+    built: list[dict[str, object]] = []
+    monkeypatch.setattr(produce, "Producer", built.append)
+    Writer({"bootstrap.servers": "127.0.0.1:1", **given})
+    assert built[0][PROPAGATION] == known_by_ms
 
 
 def test_closing_waits_for_nobody() -> None:
