@@ -307,6 +307,7 @@ class App:
         while True:
             await asyncio.sleep(MEASURED_EVERY_S)
             self._pipeline.commit()  # once a second, as often as anybody looks
+            self._sender.follow_secret()
             self._status.measure(self._budget_bytes)
 
     def _credentials(self) -> Mapping[str, str]:

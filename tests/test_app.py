@@ -131,6 +131,22 @@ async def test_a_wrong_key_halts_and_a_new_one_resumes_alone(
         assert len(stage.accepted) == 50
 
 
+async def test_a_key_is_followed_while_nothing_is_wrong(
+    mock_broker: MockBroker, unique: Unique, tmp_path: Path
+) -> None:
+    """From the next second on requests bear the one that the file holds, as a vendor shows that knows only
+    the one before: whoever rotates in time sees no halt."""
+    with capture_logs() as lines:
+        async with Stage(mock_broker, unique, tmp_path) as stage:
+            await stage.write(click(1))
+            await stage.until(partial(stage.has_accepted, 1), "the event at the vendor")
+            stage.key_file.write_text("other-key-0123456789")
+            await stage.until(lambda: any(line["event"] == "key_changed" for line in lines), "the new key")
+            await stage.write(click(2))
+            await stage.until(lambda: stage.app.status()["state"] == "halted", "the refusal")
+    assert not any("other-key" in str(line) for line in lines)
+
+
 async def test_another_key_that_is_refused_too_is_told_in_the_log_and_in_the_sentence(
     mock_broker: MockBroker, unique: Unique, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

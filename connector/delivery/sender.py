@@ -87,6 +87,8 @@ class Sender:
         self._halted: _Halted | None = None
         self._has_new_key = False
         """Read since the halt began, and not answered yet."""
+        self._key_since = -NEVER
+        """When the key in use was taken up; what was sent before bears the one before."""
         self._in_hand: set[Batch] = set()
         """Chosen to leave, and not yet judged: as many as requests are in flight."""
         self._on_the_wire: dict[Batch, asyncio.Task[object]] = {}
@@ -159,6 +161,12 @@ class Sender:
         """Stop sending until the process is restarted. What is in flight still counts. The first call tells
         the outlet, any other does nothing."""
         self._halt(Halt(reason, detail), final=True)
+
+    def follow_secret(self) -> None:
+        """Look at the secret: a rotated key is used from the next request on. Called about once a second;
+        while halted it is looked at here anyway."""
+        if not self._is_halted():
+            self._use_secret()
 
     def snapshot(self) -> SenderStatus:
         """How it stands, for people."""
@@ -314,7 +322,10 @@ class Sender:
         breaker = self._pace.learn(verdict, items, sent_at, now, len(self._in_hand), probing)
         if breaker is not None:
             self._tell_breaker()
-        self._follow(verdict, batch, response, now)
+        if isinstance(verdict, Halt) and sent_at <= self._key_since:
+            self._outbox.put_back(batch)  # the key before was refused; it goes again with the one of now
+        else:
+            self._follow(verdict, batch, response, now)
         return verdict
 
     async def _on_wire(self, batch: Batch, request: Request) -> Response | None:
@@ -519,9 +530,16 @@ class Sender:
         at = self._time() + HALT_PROBE_S
         while (left_s := at - self._time()) > 0 and not self._is_final():
             await asyncio.sleep(min(left_s, SECRET_LOOK_S))
-            if self._transport.use_credentials(self._read_credentials()):
+            if self._use_secret():
                 self._has_new_key = True
                 at = min(at, max(self._time(), self._pace.asks_from))
+
+    def _use_secret(self) -> bool:
+        """Whether it is another one than before."""
+        is_new = self._transport.use_credentials(self._read_credentials())
+        if is_new:
+            self._key_since = self._time()
+        return is_new
 
     def _refused_again(self, halt: Halt) -> None:
         """The same as before, perhaps to another key, which is told once; or another reason to halt."""

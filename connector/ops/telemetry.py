@@ -237,7 +237,9 @@ class Telemetry:
         """The key was looked at: the same as before, or another, or what can be none."""
         if key.trouble and key.trouble != self.key.trouble:
             self._say("warning", "key_unusable", key_from=key.place, why=key.trouble)
-        self.key = key
+        known, self.key = self.key, key
+        if known.is_followed and key.read_ms != known.read_ms:
+            self._say("info", "key_changed", **self._which_key())
 
     def key_refused(self, detail: str) -> None:
         """Halted because a key was refused, and another one was refused as well."""

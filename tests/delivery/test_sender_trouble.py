@@ -10,7 +10,7 @@ import pytest
 
 from connector.model.item import Item
 from connector.model.record import Lease
-from connector.vendors.contract import ProbePolicy, Response, RetryPolicy
+from connector.vendors.contract import ProbePolicy, Request, Response, RetryPolicy
 from tests.delivery.acme import LEASE, LIMITS, Acme, item
 from tests.delivery.rig import Rig
 from tests.delivery.virtual_time import run
@@ -380,6 +380,37 @@ def test_a_refused_key_halts_and_a_rotated_one_resumes_alone(probes: bool) -> No
         await rig.until_settled(total, within_s=2.5)
         assert rig.outcomes.resumes == 1
         assert rig.outcomes.rejections == {}
+
+    run(main())
+
+
+def test_a_key_that_is_rotated_in_time_halts_nothing() -> None:
+    """It is used from the next request on. What was under way with the one before, and is refused for that,
+    goes again with the new one."""
+
+    async def main() -> None:
+        valid = {"old", "new"}
+        rig = Rig(lambda ids: OK if key_of_request.pop(0) in valid else Response(401), linger_s=0.001)
+        key_of_request: list[str] = []
+        send = rig.wire.send
+
+        async def sent_with_its_key(request: Request) -> Response:
+            key_of_request.append(rig.wire.credentials["x-key"])
+            return await send(request)
+
+        rig.wire.send = sent_with_its_key  # type: ignore[method-assign]
+        total = submit_batches(rig, 3)
+        await asyncio.sleep(0.01)
+        assert rig.wire.in_flight == 3
+        rig.key = "new"
+        rig.sender.follow_secret()
+        valid.remove("old")
+        await rig.until_settled(total, within_s=1)
+        assert rig.outcomes.halts == []
+        valid.clear()
+        submit_batches(rig, 1, "late")
+        await asyncio.sleep(1)
+        assert rig.outcomes.halts == [("auth", "key refused")], "that was the new one"
 
     run(main())
 

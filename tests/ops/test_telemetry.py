@@ -343,19 +343,20 @@ def test_a_refused_key_is_told_with_its_place_and_each_other_one_too(
     )
     telemetry.resumed()
     assert telemetry.halt_reason is None
-    assert said(lines) == ["halted", "key_unusable", "key_refused", "halted", "resumed"]
+    assert said(lines) == ["halted", "key_unusable", "key_changed", "key_refused", "halted", "resumed"]
     assert [line.get("key_read_at") for line in lines] == [
         "1970-01-01T00:16:39Z",
         None,
         "1970-01-01T00:16:50Z",
         "1970-01-01T00:16:50Z",
         "1970-01-01T00:16:50Z",
+        "1970-01-01T00:16:50Z",
     ]
     assert {line["key_from"] for line in lines} == {"/run/key"}
-    assert [line.get("detail") for line in lines[:3]] == ["401 Unauthorized", None, "403 Forbidden"]
-    assert (lines[2]["log_level"], lines[2]["keys_refused"]) == ("error", 2)
+    assert [line.get("detail") for line in lines[:4]] == ["401 Unauthorized", None, None, "403 Forbidden"]
+    assert (lines[3]["log_level"], lines[3]["keys_refused"]) == ("error", 2)
     assert lines[1]["why"] == "the file is empty"
-    assert lines[4]["after_s"] == 20.0
+    assert lines[5]["after_s"] == 20.0
 
 
 def test_scalable_lag_is_lag_that_a_replica_would_help_with(telemetry: Telemetry, clock: Clock) -> None:
