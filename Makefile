@@ -13,7 +13,7 @@ VERSION = $(shell sed -nE 's/^__version__ = "(.*)"/\1/p' connector/__init__.py)
 IMAGE ?= commerce-connector:$(VERSION)
 
 # Tests without servers share the processor. Those with servers mostly wait, so that more of them than there are
-# processors go side by side, file by file, each worker with servers of its own. What compares speeds is alone.
+# processors go side by side, file by file, each worker with servers of its own. What looks closely at the clock is alone.
 QUICK := not broker and not registry and not slow and not process
 WORKERS ?= 3
 

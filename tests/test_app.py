@@ -53,6 +53,7 @@ TOPIC_FIELDS = {"consumed", "delivered", "skipped", "dead_lettered", "released",
 PARTITION_FIELDS = {"topic", "partition", "committed", "frontier", "end", "lag", "paused", "halted"}
 
 
+@pytest.mark.alone
 async def test_an_event_on_an_idle_system_is_at_the_vendor_promptly(
     mock_broker: MockBroker, unique: Unique, tmp_path: Path
 ) -> None:

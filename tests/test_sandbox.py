@@ -289,6 +289,7 @@ async def test_reset_forgets_and_other_paths_of_ours_are_not_found(client: aioht
 # ── the server itself ────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.alone
 async def test_it_stops_at_once_even_while_requests_hang(client: aiohttp.ClientSession) -> None:
     """Within a second, whatever is open; the client sees a broken connection."""
     server = serving("hang:1")

@@ -123,6 +123,7 @@ async def test_a_letter_is_done_when_kafka_has_it(
     assert sorted(int(each.value or b"0") for each in found) == list(range(500))
 
 
+@pytest.mark.alone
 async def test_the_loop_is_not_kept_waiting(
     broker: Broker, unique: Unique, written: Written, connect: Callable[[Broker], DeadLetterProducer]
 ) -> None:
@@ -264,6 +265,7 @@ async def test_a_ticket_is_written_and_read_back(
     )
 
 
+@pytest.mark.alone
 async def test_closing_gives_up_at_once(
     mock_broker: MockBroker, unique: Unique, written: Written, connect: Callable[[Broker], DeadLetterProducer]
 ) -> None:

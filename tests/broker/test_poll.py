@@ -457,6 +457,7 @@ async def test_in_the_new_protocol_only_a_long_absence_in_one_piece_ends_a_stay(
 # ── the end ──────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.alone
 async def test_a_stop_never_takes_longer_than_it_may(broker: Broker, unique: Unique) -> None:
     """Records that stay open hold a stop no longer than its time, and are not committed."""
     topic, group = unique("orders"), unique("group")
@@ -471,6 +472,7 @@ async def test_a_stop_never_takes_longer_than_it_may(broker: Broker, unique: Uni
     assert committed(broker, group, topic) in (None, 0)
 
 
+@pytest.mark.alone
 async def test_a_stop_does_not_wait_for_a_broker_that_does_not_answer(
     mock_broker: MockBroker, unique: Unique
 ) -> None:
@@ -496,6 +498,7 @@ async def rounds_end(member: Member) -> None:
     assert not member.poll._thread.is_alive()
 
 
+@pytest.mark.alone
 async def test_a_commit_in_a_revocation_does_not_wait_for_a_coordinator_that_is_away(
     mock_broker: MockBroker, unique: Unique, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,6 +108,7 @@ async def test_each_lease_gets_rising_offsets_while_the_group_churns(
             assert offsets == list(range(offsets[0], offsets[0] + len(offsets)))
 
 
+@pytest.mark.alone
 @IN_GROUPS
 async def test_a_drain_ends_at_its_deadline(broker: Broker, unique: Unique, protocol: dict[str, str]) -> None:
     """A record that can't be settled holds a rebalance no longer than agreed; its next owner reads it."""
@@ -147,6 +148,7 @@ async def test_what_is_settled_in_the_drain_is_committed_with_it(real_broker: Br
             assert {offset for _, _, offset in other.spots()} == {7, 8, 9}
 
 
+@pytest.mark.alone
 @IN_GROUPS
 async def test_a_stop_ends_a_drain_that_is_under_way(
     broker: Broker, unique: Unique, protocol: dict[str, str]

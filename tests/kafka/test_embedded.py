@@ -201,6 +201,7 @@ def test_a_broker_that_is_up_may_be_brought_up_and_one_that_is_down_taken_down(k
     assert values == [b"before", b"after"]
 
 
+@pytest.mark.alone
 def test_answers_take_as_long_as_set(kafka: EmbeddedKafka) -> None:
     """A slow network is a setting, and 0 takes it back."""
     client = producer(kafka)
@@ -217,6 +218,7 @@ def test_answers_take_as_long_as_set(kafka: EmbeddedKafka) -> None:
     assert min(took_s() for _ in range(3)) < 0.4
 
 
+@pytest.mark.alone
 def test_one_broker_alone_may_be_slow(pair: EmbeddedKafka) -> None:
     """Its partitions answer late, those of the other at once."""
     pair.create_topic("fast", 1)
