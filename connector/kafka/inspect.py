@@ -15,7 +15,6 @@ from types import TracebackType
 import msgspec
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Message,
@@ -42,6 +41,9 @@ _silent.propagate = False
 LOOK_BACK = 10
 """Offsets before the end among which a newest record is looked for: the last ones may be the marks of
 transactions, or compacted away."""
+
+ASK_AGAIN_S = 1.0
+"""How long a question for the group's offsets waits, before a look at whether it may be asked at all."""
 
 READ_AT_ONCE = 500
 """Messages taken from the client in one call: one by one they cost ten times as much."""
@@ -80,6 +82,8 @@ class Cluster:
         """It did not answer what only administrators ask, and will not answer the next such question."""
         self._properties: dict[str, str | int | float | bool] = {**properties}
         self._errors: list[str] = []
+        self._no: KafkaError | None = None
+        """Kafka's no to asking for the group, once it was said."""
         given = {
             **properties,
             "group.id": group_id,
@@ -115,20 +119,31 @@ class Cluster:
         places = [TopicPartition(name, number) for name, partitions in topics for number in range(partitions)]
         if not places:
             return []
-        # By the admin client: a consumer that may not ask for the group does so until its time is over.
-        asked = [ConsumerGroupTopicPartitions(self._group_id, places)]
-        admin = AdminClient(self._properties, logger=_silent)
-        (future,) = admin.list_consumer_group_offsets(asked, request_timeout=self._timeout_s).values()
-        try:
-            answers = future.result(self._timeout_s).topic_partitions
-        except NoAnswer:
-            raise ClusterError(f"group {self._group_id}: no answer in time") from None
-        except KafkaException as error:
-            words = rights.reading(error.args[0], self._group_id)
-            raise ClusterError(f"group {self._group_id}: {words}") from None
+        # By the consumer: librdkafka's admin client crashes where a coordinator has just moved or come to be
+        # (librdkafka issue 5040), as on a Kafka that never had a group.
+        deadline = time.monotonic() + self._timeout_s
+        answers: list[TopicPartition] | None = None
+        while answers is None:
+            try:
+                answers = self._consumer.committed(places, timeout=self._slice(deadline))
+            except KafkaException as error:
+                self._refused_or_late(error.args[0], deadline)
         found = {(each.topic, each.partition): each.offset for each in answers if each.error is None}
         known = [found.get((place.topic, place.partition), OFFSET_NONE) for place in places]
         return [None if offset == OFFSET_NONE else offset for offset in known]
+
+    def _slice(self, deadline: float) -> float:
+        return min(ASK_AGAIN_S, max(0.0, deadline - time.monotonic()))
+
+    def _refused_or_late(self, error: KafkaError, deadline: float) -> None:
+        """Raise where asking for the group once more is in vain. What it may not ask for a consumer asks for
+        until its time is over, and is told of the no once, in the place of a record."""
+        self._of_concern(self._consumer.consume(READ_AT_ONCE, 0))
+        if self._no is not None:
+            raise ClusterError(f"group {self._group_id}: {rights.reading(self._no, self._group_id)}")
+        if time.monotonic() >= deadline:
+            late = error.code() == KafkaError._TIMED_OUT
+            raise ClusterError(f"group {self._group_id}: {'no answer in time' if late else error.str()}")
 
     def records(self, topic: str) -> Iterator[Stored]:
         """Every record that the topic holds now; each partition's in their order."""
@@ -203,10 +218,19 @@ class Cluster:
         """What is there, at least one message."""
         deadline = time.monotonic() + self._timeout_s
         while (message := self._consumer.poll(max(0.0, deadline - time.monotonic()))) is not None:
-            several = [message, *self._consumer.consume(READ_AT_ONCE, 0)]
-            if concerning := [each for each in several if is_of_concern(each)]:
+            if concerning := self._of_concern([message, *self._consumer.consume(READ_AT_ONCE, 0)]):
                 return concerning
         raise ClusterError("no answer in time")
+
+    def _of_concern(self, messages: Iterable[Message]) -> list[Message]:
+        """Without Kafka's no to asking for the group, which is kept: it is said once."""
+        concerning = []
+        for message in messages:
+            if is_of_concern(message):
+                concerning.append(message)
+            else:
+                self._no = message.error()
+        return concerning
 
     def edges(self, topic: str, number: int) -> tuple[int, int]:
         """The first offset that Kafka has of a partition, and the one that its next record will get."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
+from connector.kafka.embedded import Api, EmbeddedKafka, Failure
 from connector.kafka.inspect import Cluster, ClusterError, Stored
 from connector.model.coordinate import Coordinate
 from tests.broker.launcher.brokers import Broker, MockBroker
@@ -40,6 +41,34 @@ def test_a_groups_offsets_are_told_and_joining_is_not_needed(broker: Broker, uni
     consumer.close()
     with at(broker.bootstrap, group) as cluster:
         assert cluster.committed([(topic, 2)]) == [None, 42]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [Failure.NOT_COORDINATOR, Failure.COORDINATOR_LOAD_IN_PROGRESS, Failure.BROKEN_CONNECTION],
+    ids=lambda failure: failure.name,
+)
+def test_a_groups_offsets_are_asked_for_again_where_a_coordinator_is_not_ready(
+    failure: Failure, mock_broker: MockBroker, unique: Unique
+) -> None:
+    """As on a Kafka that never had a group: the first command that one tries on it is a check."""
+    topic = unique("orders")
+    mock_broker.create_topic(topic, 1)
+    mock_broker.kafka.fail_requests(Api.OFFSET_FETCH, [failure, failure])
+    with at(mock_broker.bootstrap, unique("group")) as cluster:
+        assert cluster.committed([(topic, 1)]) == [None]
+
+
+def test_a_groups_offsets_that_nobody_tells_are_waited_for_no_longer_than_asked(unique: Unique) -> None:
+    """And said to be late, in words."""
+    with EmbeddedKafka() as kafka:
+        topic = unique("orders")
+        kafka.create_topic(topic, 1)
+        with Cluster({"bootstrap.servers": kafka.bootstrap}, "late", 1.5) as cluster:
+            cluster.topics()
+            kafka.broker_down(1)
+            with pytest.raises(ClusterError, match="group late: no answer in time"):
+                cluster.committed([(topic, 1)])
 
 
 @pytest.mark.broker
