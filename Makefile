@@ -25,7 +25,7 @@ MAKEFLAGS += --no-builtin-rules
 .PHONY: help demo test test-unit test-broker chaos check format docs bench pictures helm helm-update image image-check page package package-files new-vendor vendor-test lock clean
 
 help: ## this list
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf 'make %-12s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf 'make %-13s %s\n' "$$name" "$$text"; done
 
 demo: $(READY) ## the whole thing on this machine, with faults and a report that balances (ARGS='--events 500')
 	$(BIN)/connector demo $(ARGS)
