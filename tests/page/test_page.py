@@ -142,6 +142,16 @@ async def test_the_page_shows_what_status_says(
         assert not visit.wrong
 
 
+async def test_what_came_once_in_thousands_has_no_share_of_nothing(
+    mock_broker: MockBroker, unique: Unique, tmp_path: Path
+) -> None:
+    """A row beside 0 % would contradict itself."""
+    async with scene("idle", mock_broker, unique, tmp_path) as (_, visit):
+        shares = {(1, 0): "–", (1, 9999): "under 0.1 %", (1, 2000): "0.1 %", (1, 3): "33.3 %"}
+        for (count, of), shown in shares.items():
+            assert await visit.page.evaluate(f"share({count}, {of})") == shown
+
+
 @pytest.mark.parametrize("name", SCENES)
 async def test_nothing_stands_in_anybodys_way(
     name: str, mock_broker: MockBroker, unique: Unique, tmp_path: Path
