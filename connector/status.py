@@ -130,12 +130,14 @@ class Status:
                 key,
                 silent_s=silent_s,
                 held=sender.state in HELD,
+                needs_person=self._needs_person(),
                 waits=bool(waits),
                 partitions=count,
                 lag=lag,
                 in_flight=in_flight,
             ),
             "waits": waits,
+            "needs_person": self._needs_person(),
             "halt_reason": halt.reason if halt is not None else None,
             "halt_detail": (halt.detail or None) if halt is not None else None,
             "halted_since": words.at(halt.since_ms) if halt is not None else None,
@@ -162,6 +164,14 @@ class Status:
         """Of what was not delivered; what was has no reason, and stands in the books."""
         found = self._telemetry.outcomes()
         return {outcome: found.get(outcome, {}) for outcome in ("skipped", "dead_lettered")}
+
+    def _needs_person(self) -> bool:
+        """Whether something that holds us, or a part, does not end by itself."""
+        telemetry = self._telemetry
+        if telemetry.halt is not None or any(partition.halted is not None for partition in self._assignment):
+            return True
+        # Why is not known of what Kafka did not answer.
+        return not telemetry.kafka_error and bool(telemetry.missing_topics or telemetry.dead_letters_held)
 
     def _waits_on(self) -> str:
         """Why nothing, or less than wanted, is sent right now; empty when nothing holds us."""

@@ -628,6 +628,38 @@ def test_a_partition_that_a_person_or_a_rebalance_holds_is_explained() -> None:
     tell(story, latency_s=1000)
 
 
+def test_what_does_not_end_by_itself_needs_a_person() -> None:
+    """A missing topic, a dead letter that Kafka refuses, a lost offset; not while Kafka is silent, as it
+    may be why. A vendor that is down does end by itself."""
+
+    async def story(rig: Rig, status: Status) -> None:
+        telemetry, lease = rig.telemetry, rig.assign()
+        rig.poll(lease, *(in_json(number) for number in range(60)))
+        await soon(lambda: "is down" in str(seen(status)["waits_on"]))
+        says(seen(status), needs_person=False)
+        assert "by itself" in seen(status)["told"]
+        telemetry.kafka_answered(["letters"])
+        says(
+            seen(status),
+            needs_person=True,
+            waits_on="Kafka does not have the topic letters: create what is missing",
+        )
+        assert "A person is needed" in seen(status)["told"]
+        telemetry.kafka_answered([])
+        says(seen(status), needs_person=False)
+        telemetry.dead_letter_written(False, "not allowed")
+        says(seen(status), needs_person=True)
+        telemetry.kafka_silent("all brokers are down")
+        says(seen(status), needs_person=False)
+        telemetry.dead_letter_written(True)
+        telemetry.kafka_answered([])
+        says(seen(status), needs_person=False)
+        rig.pipeline.offset_lost(lease, "retention")
+        says(seen(status), needs_person=True, state="running")
+
+    tell(story, down)
+
+
 def test_a_pause_explains_nothing() -> None:
     """It stops what comes, not what is held: full and standing still is what a stall looks like."""
 

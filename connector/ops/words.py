@@ -129,14 +129,15 @@ def told(
     *,
     silent_s: float,
     held: bool,
+    needs_person: bool,
     waits: bool,
     partitions: int,
     lag: int | None,
     in_flight: int,
 ) -> str:
     """The first sentence of the page: how it is, as one would say it. `silent_s`: so long Kafka has been
-    silent. `held`: the destination takes nothing now. `lag`: None while it is not known of every
-    partition."""
+    silent. `held`: the destination takes nothing now. `needs_person`: some of what is waited for does not end
+    by itself. `lag`: None while it is not known of every partition."""
     if halted is not None and state != "stopping":
         since = f"Nothing is sent since {at(halted.since_ms)}."
         return f"{since} {halt(halted, key)} Nothing is lost: records stay in Kafka."
@@ -147,6 +148,8 @@ def told(
             f"or committed. What was read {read}. It goes on by itself once Kafka answers, and nothing is "
             "lost."
         )
+    if needs_person and state != "stopping":
+        return "A person is needed, for what is told below. Whatever it does not concern goes on."
     if state in STATES:
         return STATES[state]
     if waits:

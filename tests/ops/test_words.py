@@ -105,7 +105,16 @@ def test_the_first_sentence(
     """As one would say it; that all is done only where that is known."""
     halt = halted(halt_reason) if halt_reason is not None else None
     told = words.told(
-        state, halt, FILE, silent_s=0, held=False, waits=waits, partitions=2, lag=lag, in_flight=in_flight
+        state,
+        halt,
+        FILE,
+        silent_s=0,
+        held=False,
+        needs_person=False,
+        waits=waits,
+        partitions=2,
+        lag=lag,
+        in_flight=in_flight,
     )
     assert said in told
 
@@ -128,10 +137,43 @@ def test_a_silent_kafka_comes_before_what_was_known_of_it(
     nothing is delivered."""
     halt = halted(halt_reason) if halt_reason is not None else None
     told = words.told(
-        state, halt, FILE, silent_s=42.4, held=held, waits=True, partitions=2, lag=0, in_flight=0
+        state,
+        halt,
+        FILE,
+        silent_s=42.4,
+        held=held,
+        needs_person=False,
+        waits=True,
+        partitions=2,
+        lag=0,
+        in_flight=0,
     )
     assert said in told
     assert "Everything" not in told
+
+
+@pytest.mark.parametrize(("state", "silent_s"), [("running", 42), ("stopping", 0)])
+def test_that_a_person_is_needed_is_said_where_nothing_comes_before_it(state: str, silent_s: float) -> None:
+    """A topic that is missing does not come by itself, nor does an offset that is lost."""
+
+    def told(state: str, silent_s: float) -> str:
+        return words.told(
+            state,
+            None,
+            FILE,
+            silent_s=silent_s,
+            held=False,
+            needs_person=True,
+            waits=True,
+            partitions=2,
+            lag=9,
+            in_flight=1,
+        )
+
+    assert "A person is needed" in told("running", 0)
+    assert "A person is needed" in told("starting", 0)
+    assert "by itself" not in told("running", 0)
+    assert "A person is needed" not in told(state, silent_s)
 
 
 def test_no_partitions_has_three_reasons() -> None:
@@ -140,7 +182,16 @@ def test_no_partitions_has_three_reasons() -> None:
     assert words.no_partitions(0.0, in_group=False) == "None yet: the group is being joined."
     assert words.no_partitions(0.0, in_group=True) == "None: other replicas have them all."
     idle = words.told(
-        "running", None, FILE, silent_s=0, held=False, waits=False, partitions=0, lag=0, in_flight=0
+        "running",
+        None,
+        FILE,
+        silent_s=0,
+        held=False,
+        needs_person=False,
+        waits=False,
+        partitions=0,
+        lag=0,
+        in_flight=0,
     )
     assert idle == "This replica has nothing to do: others of its group have all partitions."
 
