@@ -220,7 +220,7 @@ def test_state_goes_from_starting_to_stopping() -> None:
 
 def test_a_halt_says_since_when_and_which_keys_were_refused() -> None:
     """The file of the key and when it was read, in fields and in the sentence; what is paused meanwhile
-    waits for another key, not for a destination that would take more."""
+    waits for the end of the halt, not for a destination that would take more."""
     keys = ["old"]
 
     async def story(rig: Rig, status: Status) -> None:
@@ -234,7 +234,7 @@ def test_a_halt_says_since_when_and_which_keys_were_refused() -> None:
         says(first, key={"from": "/run/key", "read_at": read_at, "trouble": None}, keys_refused=1)
         assert f"since {first['halted_since']}. " in first["told"]
         assert "(key refused), read from /run/key at 2026-01-01T00:00:00Z." in first["told"]
-        assert first["waits"] == ["One partition waits for another key."]
+        assert first["waits"] == ["One partition waits for the end of the halt."]
         rig.telemetry.key_read(Key("/run/key", True, NOW_MS + 60_000, "the file is empty"))
         assert seen(status)["key"]["trouble"] == "the file is empty"
         rig.telemetry.key_refused("no right")

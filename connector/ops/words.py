@@ -89,11 +89,20 @@ def key_remedy(refused: Key, now: Key) -> str:
     return f"{remedy} Now it gives none: {now.trouble}." if now.trouble else remedy
 
 
+TRIED_AGAIN = {
+    "auth": "The key that was refused is tried every 30 s, too, as the destination may come to allow it.",
+    "dead_letter_flood": "",
+    "offset_lost": "",
+}
+"""What is done without anybody, by halt reason; nothing for those that want a restart."""
+
+
 def halt(halted: Halted, key: Key) -> str:
-    """Why nothing is sent, and what to do."""
-    if halted.reason == "auth":
-        return auth(halted, key)
-    return " ".join(filter(None, (remedy(halted.reason), _detail(halted))))
+    """Why nothing is sent, what to do, and what is done without."""
+    what = (
+        auth(halted, key) if halted.reason == "auth" else f"{remedy(halted.reason)} {_detail(halted)}".strip()
+    )
+    return f"{what} {TRIED_AGAIN.get(halted.reason, 'It is tried again every 30 s.')}".strip()
 
 
 def _detail(halted: Halted) -> str:
@@ -171,7 +180,7 @@ def pause_ends(halt_reason: str | None, count: int) -> str:
     wait = f"{partitions(count)} {'waits' if count == 1 else 'wait'}"
     if halt_reason is None:
         return f"{wait} until the destination takes more."
-    return f"{wait} for another key." if halt_reason == "auth" else f"{wait} for the end of the halt."
+    return f"{wait} for the end of the halt."
 
 
 def no_partitions(silent_s: float, in_group: bool) -> str:

@@ -169,7 +169,7 @@ async def test_the_page_says_how_it_is_without_a_script(
         "destination": "topsort",
         "state": "halted",
         "told": "Nothing is sent: <script>alert(1)</script> <!--waits--> health-s3cret&< & more.",
-        "waits": ["3 partitions wait for another key.", "<b>"],
+        "waits": ["3 partitions wait for the end of the halt.", "<b>"],
     }
     async with client.get("/") as answer:
         assert answer.headers["Content-Security-Policy"] == policy
@@ -178,7 +178,7 @@ async def test_the_page_says_how_it_is_without_a_script(
     assert ">halted</span>" in page
     told = "Nothing is sent: &lt;script&gt;alert(1)&lt;/script&gt; &lt;!--waits--&gt; ********** &amp; more."
     assert f'<p id="told" role="status">{told}</p>' in page
-    assert '<ul id="waits"><li>3 partitions wait for another key.</li><li>&lt;b&gt;</li></ul>' in page
+    assert '<ul id="waits"><li>3 partitions wait for the end of the halt.</li><li>&lt;b&gt;</li></ul>' in page
     assert '<a href="/status">' in page[page.index("<noscript>") : page.index("</noscript>")]
     assert page.count("<script>") == 1
     assert page.index('<div id="live" hidden>') < page.index("Nothing was skipped or refused so far.")

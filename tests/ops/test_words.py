@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from connector.delivery.sender import HALT_PROBE_S
 from connector.model.outcome import HALT_REASONS
 from connector.ops import words
 
@@ -23,9 +24,17 @@ def test_every_halt_has_its_sentence() -> None:
 
 def test_a_halt_says_what_it_goes_by() -> None:
     """The status that was answered, or how many would have been dead letters; or nothing."""
-    assert words.halt(halted("not_found", "404 Not Found"), FILE).endswith(". The answer was 404 Not Found.")
+    assert ". The answer was 404 Not Found. It " in words.halt(halted("not_found", "404 Not Found"), FILE)
     assert words.halt(halted("dead_letter_flood", "the first one is"), FILE).endswith(". The first one is.")
-    assert words.halt(halted("not_found"), FILE) == words.HALTS["not_found"]
+    assert words.halt(halted("not_found"), FILE).startswith(words.HALTS["not_found"])
+
+
+@pytest.mark.parametrize("reason", ["auth", "not_found", "http_402"])
+def test_a_halt_that_may_end_by_itself_says_how_often_it_is_tried(reason: str) -> None:
+    """A right that is granted, or an address that is back, needs nobody here; what wants a restart does."""
+    assert f"every {HALT_PROBE_S:g} s" in words.halt(halted(reason), FILE)
+    for last in ("dead_letter_flood", "offset_lost"):
+        assert " s." not in words.halt(halted(last), FILE)
 
 
 def test_a_refused_key_is_named_by_its_place_and_its_status_explained() -> None:
@@ -67,8 +76,7 @@ def test_another_key_is_told_while_it_is_tried_and_when_it_was_refused() -> None
 def test_what_paused_partitions_wait_for() -> None:
     """In a halt it is not the destination that must take more."""
     assert words.pause_ends(None, 1) == "One partition waits until the destination takes more."
-    assert words.pause_ends("auth", 3) == "3 partitions wait for another key."
-    assert words.pause_ends("not_found", 3) == "3 partitions wait for the end of the halt."
+    assert words.pause_ends("auth", 3) == "3 partitions wait for the end of the halt."
 
 
 def test_the_next_probe() -> None:
