@@ -48,6 +48,7 @@ class Writer:
 
     def __init__(self, properties: Mapping[str, str]) -> None:
         ours: Properties = {
+            "allow.auto.create.topics": False,  # a name that was mistyped is told, not made
             "enable.idempotence": True,
             "linger.ms": 5,
             "compression.type": "lz4",

@@ -188,6 +188,7 @@ def producer_properties(
     """For `DeadLetterProducer`: acknowledged by all replicas, each letter once, about `buffer_bytes` held."""
     return {
         **client_properties(given, client_id=client_id),
+        "allow.auto.create.topics": False,  # it may have to differ from what the broker makes
         "enable.idempotence": True,
         "acks": "all",
         "linger.ms": 0,

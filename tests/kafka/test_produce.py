@@ -69,6 +69,17 @@ def test_a_topic_that_nobody_knows_is_told_soon_or_as_the_operator_says(
     assert built[0][PROPAGATION] == known_by_ms
 
 
+async def test_a_name_that_was_mistyped_is_told_and_makes_no_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the broker makes every topic that a client lets it make, as Kafka does unless told otherwise."""
+    monkeypatch.setattr(produce, "UNKNOWN_FOR_MS", 300)
+    with EmbeddedKafka() as kafka:
+        writer = Writer({"bootstrap.servers": kafka.bootstrap})
+        writer.write("ordres", None, b"x")
+        with pytest.raises(WriteError, match="ordres"):
+            await writer.flush()
+        writer.close()
+
+
 def test_closing_waits_for_nobody() -> None:
     """What is not acknowledged is given up."""
     writer = Writer({"bootstrap.servers": "127.0.0.1:1"})
