@@ -115,6 +115,7 @@ class Status:
         """Everything worth knowing, ready for JSON."""
         sender, halt, key = self._sender.snapshot(), self._telemetry.halt, self._telemetry.key
         state, waits_on, topics = self.state(), self._waits_on(), self.topics()
+        down_ms = self._telemetry.breaker_since_ms
         waits = self._waits(waits_on)
         silent_s, count = self._telemetry.kafka_silent_s, len(self._assignment)
         lags = [partition.lag for partition in self._assignment]
@@ -147,6 +148,7 @@ class Status:
             "in_group": self._in_group(),
             "kafka_silent_s": round(silent_s, 1) if silent_s else None,
             "breaker": sender.breaker,
+            "breaker_since": words.at(down_ms) if down_ms is not None else None,
             "concurrency_limit": sender.limit,
             "sender": msgspec.structs.asdict(sender),
             "in_flight_bytes": self._assignment.open_bytes,
@@ -176,6 +178,7 @@ class Status:
     def _waits_on(self) -> str:
         """Why nothing, or less than wanted, is sent right now; empty when nothing holds us."""
         telemetry, sender = self._telemetry, self._sender.snapshot()
+        why = f" ({sender.last_failure})" if sender.last_failure else ""
         if telemetry.halt_reason is not None:
             return f"halted: {telemetry.halt_reason}"
         if telemetry.kafka_error:
@@ -187,11 +190,11 @@ class Status:
         if not self._pipeline.in_group:
             return words.joining(self._session_timeout_s)
         if sender.breaker != "closed":
-            return f"the destination is down ({sender.last_failure}); {words.next_probe(sender.probe_s)}"
+            since = words.since(telemetry.breaker_since_ms)
+            return f"the destination is down{since}{why}; {words.next_probe(sender.probe_s)}"
         if sender.gate_s > 0:
             return f"the destination asked for a pause of {sender.gate_s:.1f} s more"
         if sender.retrying:
-            why = f" ({sender.last_failure})" if sender.last_failure else ""
             return f"{words.batches_wait(sender.retrying)} to be sent again{why}"
         if sender.state == "capped" and sender.waiting:
             return f"{words.batches_wait(sender.waiting)} for delivery.requests_per_second"

@@ -248,8 +248,8 @@ def test_a_halt_says_since_when_and_which_keys_were_refused() -> None:
     tell(story, lambda ids: refused(ids) if keys else ok(ids))
 
 
-def test_an_open_breaker_says_when_the_next_probe_is_due() -> None:
-    """Nobody need guess whether it will go on by itself, or when."""
+def test_an_open_breaker_says_since_when_and_when_the_next_probe_is_due() -> None:
+    """Nobody need guess how long it has lasted, whether it will go on by itself, or when."""
 
     async def story(rig: Rig, status: Status) -> None:
         lease = rig.assign()
@@ -257,6 +257,8 @@ def test_an_open_breaker_says_when_the_next_probe_is_due() -> None:
         await soon(lambda: seen(status)["breaker"] == "open")
         due = seen(status)["sender"]["probe_s"]
         assert due > 0
+        began = seen(status)["breaker_since"]
+        assert f"is down since {began} (HTTP 503); " in seen(status)["waits_on"]
         told = f"; next probe in {max(1, round(due))} s"
         assert seen(status)["waits_on"].endswith(told)
         assert f"{told}." in seen(status)["waits"][0]
@@ -281,6 +283,7 @@ def test_breaker_and_halt_are_told_by_their_words() -> None:
             await asyncio.sleep(0.05)
         answers["is"] = ok
         await soon(lambda: seen(status)["breaker"] == "closed", 300)
+        says(seen(status), breaker_since=None)
 
     tell(story, lambda ids: answers["is"](ids))
     assert words == {"closed", "open", "half_open"}

@@ -77,6 +77,8 @@ class Telemetry:
         metrics.derive("scalable_lag", self._scalable_lag)
 
         self.breaker: Literal["closed", "half_open", "open"] = "closed"
+        self.breaker_since_ms: int | None = None
+        """When it opened, however often it was probed since; None while it is closed."""
         self.halt: Halted | None = None
         self.key = Key("destination.api_key", False, now_ms())
         self.halted_partitions: dict[tuple[str, int], str] = {}
@@ -204,6 +206,8 @@ class Telemetry:
             return
         self.breaker = state
         self.metrics.series("breaker_state").set((), BREAKER_STATES[state])
+        began_ms = self._now_ms() if self.breaker_since_ms is None else self.breaker_since_ms
+        self.breaker_since_ms = None if state == "closed" else began_ms
         if state == "open":
             self._say(
                 "warning",
@@ -213,9 +217,9 @@ class Telemetry:
                 consequence="nothing is sent until the destination answers a probe; nothing is lost",
             )
         elif state == "half_open":
-            self._say("info", "breaker_half_opened", detail=detail)
+            self._say("info", "breaker_half_opened")
         else:
-            self._say("info", "breaker_closed", detail=detail)
+            self._say("info", "breaker_closed", after_s=round((self._now_ms() - began_ms) / 1000, 1))
 
     def halted(self, reason: str, detail: str = "") -> None:
         """Nothing is sent until a person acts, or a rotated key works."""

@@ -210,6 +210,11 @@ def joining(session_timeout_s: float) -> str:
     return f"joining the group: {at_most}, else the log says what is amiss"
 
 
+def since(epoch_ms: int | None) -> str:
+    """Since when, to stand behind what is so; empty where nothing is."""
+    return f" since {at(epoch_ms)}" if epoch_ms is not None else ""
+
+
 def next_probe(probe_s: float | None) -> str:
     """When a destination that is down is asked again. None: just now."""
     if probe_s is None:

@@ -307,6 +307,22 @@ def test_the_breaker_is_a_number_and_a_sentence(telemetry: Telemetry, lines: lis
     assert lines[0]["next_probe_in_s"] == 12.3
 
 
+def test_how_long_the_breaker_was_open_is_told_when_it_closes() -> None:
+    """From the first failure that opened it, not from the last probe that failed."""
+    now_ms = [1_000]
+    twice: list[Literal["open", "half_open"]] = ["open", "half_open", "open", "half_open"]
+    telemetry = Telemetry("acme", now_ms=lambda: now_ms[0])
+    assert telemetry.breaker_since_ms is None
+    with capture_logs() as lines:
+        for state in twice:
+            telemetry.breaker_changed(state)
+            assert telemetry.breaker_since_ms == 1_000
+            now_ms[0] += 30_000
+        telemetry.breaker_changed("closed")
+    assert telemetry.breaker_since_ms is None
+    assert lines[-1]["after_s"] == 120
+
+
 def test_halted_shows_each_reason_that_holds_now(telemetry: Telemetry, lines: list[EventDict]) -> None:
     """The process's halt and those of single partitions do not hide one another."""
     telemetry.partition_halted("orders", 1, "offset_lost", "gone")
