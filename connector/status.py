@@ -194,17 +194,28 @@ class Status:
             return f"the destination is down{since}{why}; {words.next_probe(sender.probe_s)}"
         if sender.gate_s > 0:
             return f"the destination asked for a pause of {sender.gate_s:.1f} s more"
+        if schemas := self._schemas():
+            return schemas
         if sender.retrying:
             return f"{words.batches_wait(sender.retrying)} to be sent again{why}"
         if sender.state == "capped" and sender.waiting:
             return f"{words.batches_wait(sender.waiting)} for delivery.requests_per_second"
         return ""
 
+    def _schemas(self) -> str:
+        """That partitions wait for schemas which the registry does not give; empty where none does."""
+        if not self._telemetry.registry_error:
+            return ""
+        count = sum(self._pipeline.waits_for(each.lease) == "schema" for each in self._assignment)
+        return words.no_schema(self._telemetry.registry_error, count) if count else ""
+
     def _waits(self, waits_on: str) -> list[str]:
         """What holds this replica up, as sentences, most important first; what halts it is told elsewhere."""
         waits = []
         if waits_on and self._telemetry.halt_reason is None:
             waits.append(waits_on[0].upper() + waits_on[1:] + ".")
+        if (schemas := self._schemas()) and schemas != waits_on:
+            waits.append(f"{schemas[0].upper()}{schemas[1:]}.")
         halted = sum(partition.halted is not None for partition in self._assignment)
         if halted:
             still = "stands" if halted == 1 else "stand"

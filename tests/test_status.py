@@ -581,6 +581,25 @@ def test_a_partition_that_waits_for_a_schema_is_explained_and_its_neighbour_is_n
     tell(story)
 
 
+def test_a_registry_that_gives_no_schema_is_told_while_a_partition_waits_for_one() -> None:
+    """Or the page would be green while nothing is delivered. Beside another cause it is told as well."""
+
+    async def story(rig: Rig, status: Status) -> None:
+        lease, other = rig.assign(), rig.assign(1)
+        rig.poll(lease, framed(7, 1))
+        told = "the schema registry gives no schema (down): one partition waits for it"
+        await soon(lambda: bool(seen(status)["waits"]))
+        says(seen(status), waits_on=told, waits=[f"T{told[1:]}."])
+        assert "waited for" in seen(status)["told"]
+        rig.poll(other, *(in_json(number) for number in range(60)))
+        await soon(lambda: "is down" in str(seen(status)["waits_on"]))
+        assert seen(status)["waits"][1] == f"T{told[1:]}."
+        rig.telemetry.schema_fetched("ok", 8)
+        assert told not in " ".join(seen(status)["waits"]).lower()
+
+    tell(story, down)
+
+
 def test_a_partition_whose_records_are_under_way_before_a_schema_does_not_wait_for_it() -> None:
     """What is open first is at the vendor; a stall there would have to be told."""
 

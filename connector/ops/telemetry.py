@@ -90,6 +90,8 @@ class Telemetry:
         """Why Kafka did not answer the last question; empty when it did."""
         self.missing_topics: tuple[str, ...] = ()
         """Topics that we need and Kafka does not have."""
+        self.registry_error = ""
+        """Why the schema registry gave no schema when it was asked last; empty when it answered."""
         self._heard_at = clock()
         """When Kafka answered last, our question or a commit; before it ever did, when we began."""
         metrics.series("kafka_up").set((), 1)
@@ -408,6 +410,8 @@ class Telemetry:
     ) -> None:
         """A schema was looked up."""
         self.metrics.series("schema_registry_requests_total").add((result,))
+        if result != "cached":
+            self.registry_error = (detail or "no reason was given") if result == "failed" else ""
         if result == "ok":
             self._say("info", "schema_fetched", schema_id=schema_id)
         elif result == "failed":

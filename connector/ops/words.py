@@ -222,6 +222,12 @@ def next_probe(probe_s: float | None) -> str:
     return f"next probe in {max(1, round(probe_s))} s" if probe_s > 0 else "the next batch is its probe"
 
 
+def no_schema(why: str, count: int) -> str:
+    """So many partitions cannot go on without a schema that they have not seen yet."""
+    wait = "one partition waits" if count == 1 else f"{count} partitions wait"
+    return f"the schema registry gives no schema ({why}): {wait} for it"
+
+
 def batches_wait(count: int) -> str:
     """So many do, in words."""
     return "one batch waits" if count == 1 else f"{count:,} batches wait"

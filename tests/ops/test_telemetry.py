@@ -310,16 +310,21 @@ def test_the_breaker_is_a_number_and_a_sentence(telemetry: Telemetry, lines: lis
 def test_how_long_the_breaker_was_open_is_told_when_it_closes() -> None:
     """From the first failure that opened it, not from the last probe that failed."""
     now_ms = [1_000]
-    twice: list[Literal["open", "half_open"]] = ["open", "half_open", "open", "half_open"]
     telemetry = Telemetry("acme", now_ms=lambda: now_ms[0])
-    assert telemetry.breaker_since_ms is None
+    since = [telemetry.breaker_since_ms]
+    states: list[Literal["open", "half_open", "closed"]] = [
+        "open",
+        "half_open",
+        "open",
+        "half_open",
+        "closed",
+    ]
     with capture_logs() as lines:
-        for state in twice:
+        for state in states:
             telemetry.breaker_changed(state)
-            assert telemetry.breaker_since_ms == 1_000
+            since.append(telemetry.breaker_since_ms)
             now_ms[0] += 30_000
-        telemetry.breaker_changed("closed")
-    assert telemetry.breaker_since_ms is None
+    assert since == [None, 1_000, 1_000, 1_000, 1_000, None]
     assert lines[-1]["after_s"] == 120
 
 
