@@ -138,7 +138,7 @@ class App:
             pipeline=self._pipeline,
             telemetry=self.telemetry,
             settings=describe(settings),
-            session_timeout_s=session_timeout_ms(properties) / 1000,
+            session_timeout_s=session_timeout_ms(properties) / 1000 if side is None else None,
         )
         self._watchdog = Watchdog(
             self.telemetry,

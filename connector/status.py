@@ -32,7 +32,8 @@ class Status:
     """Answers the questions of operators and probes from the living parts; holds nothing itself.
 
     `settings` is the effective configuration with secrets hidden, `session_timeout_s` how long the group
-    waits for a member that says nothing. `state` is starting, running, halted or stopping.
+    waits for a member that says nothing, None outside of one. `state` is starting, running, halted or
+    stopping.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Status:
         pipeline: Pipeline,
         telemetry: Telemetry,
         settings: Mapping[str, object],
-        session_timeout_s: float,
+        session_timeout_s: float | None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -204,8 +204,11 @@ def partitions(count: int) -> str:
     return "One partition" if count == 1 else f"{count} partitions"
 
 
-def joining(session_timeout_s: float) -> str:
-    """The group has not taken us in yet, and how long that takes; longer, a right may be missing."""
+def joining(session_timeout_s: float | None) -> str:
+    """The group has not taken us in yet, and how long that takes; longer, a right may be missing. None: no
+    group is joined, only topics are begun to be read."""
+    if session_timeout_s is None:
+        return "beginning to read, outside of the group: if it takes longer, the log says what is amiss"
     at_most = f"up to the session timeout ({session_timeout_s:g} s)"
     return f"joining the group: {at_most}, else the log says what is amiss"
 

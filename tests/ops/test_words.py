@@ -184,6 +184,13 @@ def test_that_a_person_is_needed_is_said_where_nothing_comes_before_it(state: st
     assert "A person is needed" not in told(state, silent_s)
 
 
+def test_only_who_joins_a_group_is_said_to() -> None:
+    """A replay and a side run join none, and wait for no session to end."""
+    assert "joining the group: up to the session timeout (45 s)" in words.joining(45.0)
+    assert "joining" not in words.joining(None)
+    assert "the log says what is amiss" in words.joining(None)
+
+
 def test_no_partitions_has_three_reasons() -> None:
     """Only one of them is that others have them."""
     assert words.no_partitions(130.0, in_group=False) == "Not known: Kafka has not answered for 2 min."
