@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -117,7 +117,7 @@ class Status:
         sender, halt, key = self._sender.snapshot(), self._telemetry.halt, self._telemetry.key
         state, waits_on, topics = self.state(), self._waits_on(), self.topics()
         down_ms = self._telemetry.breaker_since_ms
-        waits = self._waits(waits_on)
+        waits = self._waits()
         silent_s, count = self._telemetry.kafka_silent_s, len(self._assignment)
         lags = [partition.lag for partition in self._assignment]
         lag = None if None in lags else sum(each or 0 for each in lags)
@@ -178,45 +178,45 @@ class Status:
 
     def _waits_on(self) -> str:
         """Why nothing, or less than wanted, is sent right now; empty when nothing holds us."""
-        telemetry, sender = self._telemetry, self._sender.snapshot()
-        why = f" ({sender.last_failure})" if sender.last_failure else ""
-        if telemetry.halt_reason is not None:
-            return f"halted: {telemetry.halt_reason}"
+        halt_reason = self._telemetry.halt_reason
+        return f"halted: {halt_reason}" if halt_reason is not None else next(self._causes(), "")
+
+    def _causes(self) -> Iterator[str]:
+        """What holds us beside a halt, the most important first; what follows from another is left out."""
+        telemetry = self._telemetry
         if telemetry.kafka_error:
-            return f"Kafka does not answer ({telemetry.kafka_error})"
-        if telemetry.missing_topics:
-            return f"Kafka does not have {words.listed(telemetry.missing_topics)}: create what is missing"
-        if telemetry.dead_letters_held:
-            return f"dead letters cannot be written ({telemetry.dead_letters_held}); their records stay open"
-        if not self._pipeline.in_group:
-            return words.joining(self._session_timeout_s)
+            yield f"Kafka does not answer ({telemetry.kafka_error})"
+        elif telemetry.missing_topics:
+            yield f"Kafka does not have {words.listed(telemetry.missing_topics)}: create what is missing"
+        elif telemetry.dead_letters_held:
+            yield f"dead letters cannot be written ({telemetry.dead_letters_held}); their records stay open"
+        if not self._pipeline.in_group and not telemetry.kafka_error:
+            yield words.joining(self._session_timeout_s)
+        if telemetry.halt is None and (vendor := self._vendor()):
+            yield vendor
+        if telemetry.registry_error:
+            count = sum(self._pipeline.waits_for(each.lease) == "schema" for each in self._assignment)
+            if count:
+                yield words.no_schema(telemetry.registry_error, count)
+
+    def _vendor(self) -> str:
+        """What of the destination holds us; empty when nothing does."""
+        sender = self._sender.snapshot()
+        why = f" ({sender.last_failure})" if sender.last_failure else ""
         if sender.breaker != "closed":
-            since = words.since(telemetry.breaker_since_ms)
+            since = words.since(self._telemetry.breaker_since_ms)
             return f"the destination is down{since}{why}; {words.next_probe(sender.probe_s)}"
         if sender.gate_s > 0:
             return f"the destination asked for a pause of {sender.gate_s:.1f} s more"
-        if schemas := self._schemas():
-            return schemas
         if sender.retrying:
             return f"{words.batches_wait(sender.retrying)} to be sent again{why}"
         if sender.state == "capped" and sender.waiting:
             return f"{words.batches_wait(sender.waiting)} for delivery.requests_per_second"
         return ""
 
-    def _schemas(self) -> str:
-        """That partitions wait for schemas which the registry does not give; empty where none does."""
-        if not self._telemetry.registry_error:
-            return ""
-        count = sum(self._pipeline.waits_for(each.lease) == "schema" for each in self._assignment)
-        return words.no_schema(self._telemetry.registry_error, count) if count else ""
-
-    def _waits(self, waits_on: str) -> list[str]:
+    def _waits(self) -> list[str]:
         """What holds this replica up, as sentences, most important first; what halts it is told elsewhere."""
-        waits = []
-        if waits_on and self._telemetry.halt_reason is None:
-            waits.append(waits_on[0].upper() + waits_on[1:] + ".")
-        if (schemas := self._schemas()) and schemas != waits_on:
-            waits.append(f"{schemas[0].upper()}{schemas[1:]}.")
+        waits = [f"{cause[0].upper()}{cause[1:]}." for cause in self._causes()]
         halted = sum(partition.halted is not None for partition in self._assignment)
         if halted:
             still = "stands" if halted == 1 else "stand"

@@ -581,6 +581,33 @@ def test_a_partition_that_waits_for_a_schema_is_explained_and_its_neighbour_is_n
     tell(story)
 
 
+def test_one_trouble_hides_no_other() -> None:
+    """A missing topic stands beside a halt and a vendor that is down; what follows from another does not, and
+    `waits_on` is the first."""
+    answers = {"are": down}
+
+    async def story(rig: Rig, status: Status) -> None:
+        lease = rig.assign()
+        rig.poll(lease, *(in_json(number) for number in range(60)))
+        await soon(lambda: "is down" in str(seen(status)["waits_on"]))
+        rig.telemetry.kafka_answered(["letters"])
+        rig.telemetry.dead_letter_written(False, "letters: unknown topic")
+        missing = "Kafka does not have the topic letters: create what is missing."
+        assert seen(status)["waits_on"] == missing[:-1]
+        first, second, *_ = seen(status)["waits"]
+        assert (first, "is down" in second) == (missing, True)
+        answers["are"] = refused
+        await soon(lambda: status.state() == "halted", 300)
+        says(seen(status), waits_on="halted: auth")
+        assert seen(status)["waits"][0] == missing
+        assert "is down" not in " ".join(seen(status)["waits"])
+        rig.telemetry.kafka_silent("refused")
+        assert seen(status)["waits"][0] == "Kafka does not answer (refused)."
+        assert missing not in seen(status)["waits"]
+
+    tell(story, lambda ids: answers["are"](ids))
+
+
 def test_a_registry_that_gives_no_schema_is_told_while_a_partition_waits_for_one() -> None:
     """Or the page would be green while nothing is delivered. Beside another cause it is told as well."""
 
