@@ -108,7 +108,7 @@ async def _show(console: Console, running: Demo, keep: bool) -> int:
             console.print("everything stays up until Ctrl-C; the addresses are above")
             await stop.wait()
         else:
-            console.print("to look around in it: --keep leaves the live status and the vendor's view up")
+            console.print("to look around in it: --keep (make demo ARGS=--keep) leaves everything up")
     return 0 if all(report.balances for report in reports) else FAILED
 
 
