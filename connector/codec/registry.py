@@ -172,7 +172,7 @@ class ConfluentSource:
                 return NotFound()
             return Silence(f"status {error.http_status_code}")
         except _TROUBLE as error:
-            return Silence(type(error).__name__)
+            return Silence(_words(error))
 
     async def close(self) -> None:
         """Close its connections."""
@@ -207,6 +207,25 @@ _TROUBLE = (
     KeyError,
     AttributeError,
 )
+
+
+_SILENCES = {
+    httpx.ConnectError: "no connection",
+    httpx.TimeoutException: "no answer in time",
+    TimeoutError: "no answer in time",
+    httpx.TransportError: "the connection broke",
+}
+"""What a person reads instead of a class of the library."""
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, for people. Only texts that cannot hold an address with a password in it."""
+    for kind, words in _SILENCES.items():
+        if isinstance(error, kind):
+            return words
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror[0].lower() + error.strerror[1:]
+    return f"the answer is none of a registry's: {type(error).__name__}"
 
 
 async def _schema(client: AsyncSchemaRegistryClient, schema_id: int) -> WriterSchema:

@@ -282,7 +282,7 @@ def test_a_registry_that_is_gone_is_silence_until_it_is_back() -> None:
         clicks = fake.register("clickstream-value", CLICKS.text)
         assert await source.ask(clicks) == CLICKS
         await fake.stop()
-        assert isinstance(await source.ask(clicks), Silence)
+        assert await source.ask(clicks) == Silence("no connection")
         await fake.start()
         assert await source.ask(clicks) == CLICKS
 
@@ -299,8 +299,7 @@ def test_an_answer_that_takes_too_long_is_silence(monkeypatch: pytest.MonkeyPatc
             for behaviour in (hang(), drip()):
                 server.script.append(behaviour)
                 said = await source.ask(1)
-                assert isinstance(said, Silence)
-                assert "Timeout" in said.detail
+                assert said == Silence("no answer in time")
             await source.close()
 
     uvloop.run(main())
@@ -316,7 +315,7 @@ def test_an_answer_that_breaks_off_is_silence(behaviour: Behaviour) -> None:
         async with hostile_server() as server:
             source = ConfluentSource(server.url)
             server.script.append(behaviour)
-            assert isinstance(await source.ask(1), Silence)
+            assert await source.ask(1) == Silence("the connection broke")
             await source.close()
 
     uvloop.run(main())
@@ -346,7 +345,9 @@ def test_a_good_status_with_a_bad_answer_is_silence(body: bytes) -> None:
         async with hostile_server() as server:
             source = ConfluentSource(server.url)
             server.script.append(answer(200, body))
-            assert isinstance(await source.ask(1), Silence)
+            said = await source.ask(1)
+            assert isinstance(said, Silence)
+            assert said.detail.startswith("the answer is none of a registry's")
             await source.close()
 
     uvloop.run(main())
@@ -360,7 +361,7 @@ def test_a_changed_password_counts_from_the_next_question(tmp_path: Path) -> Non
         clicks = fake.register("clickstream-value", CLICKS.text)
         assert await source.ask(clicks) == Silence("status 401")
         following = ConfluentSource(fake.url, lambda: file.read_text())
-        assert await following.ask(clicks) == Silence("FileNotFoundError")
+        assert await following.ask(clicks) == Silence("no such file or directory")
         file.write_text("jo:old")
         assert await following.ask(clicks) == Silence("status 401")
         file.write_text("jo:new:with colon")
