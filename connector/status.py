@@ -217,10 +217,12 @@ class Status:
     def _waits(self) -> list[str]:
         """What holds this replica up, as sentences, most important first; what halts it is told elsewhere."""
         waits = [f"{cause[0].upper()}{cause[1:]}." for cause in self._causes()]
-        halted = sum(partition.halted is not None for partition in self._assignment)
+        halted = [each.lease for each in self._assignment if each.halted is not None]
         if halted:
-            still = "stands" if halted == 1 else "stand"
-            waits.append(f"{words.partitions(halted)} {still} still until a person acts: see below.")
+            names = [f"{lease.topic}:{lease.partition}" for lease in halted]
+            first = (halted[0].topic, halted[0].partition)
+            detail = self._telemetry.halted_details.get(first) or "its offset is gone"
+            waits.append(words.standing_still(names, detail))
         paused = sum(partition.paused and partition.halted is None for partition in self._assignment)
         if paused:
             halt_reason = self._telemetry.halt_reason

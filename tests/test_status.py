@@ -703,8 +703,15 @@ def test_what_does_not_end_by_itself_needs_a_person() -> None:
         telemetry.dead_letter_written(True)
         telemetry.kafka_answered([])
         says(seen(status), needs_person=False)
-        rig.pipeline.offset_lost(lease, "retention")
+        rig.pipeline.offset_lost(lease, "Kafka no longer has offset 7; it has 9 up to 12")
         says(seen(status), needs_person=True, state="running")
+        (told,) = (each for each in seen(status)["waits"] if "stands still" in each)
+        assert told.startswith(
+            f"{TOPIC}:0 stands still (Kafka no longer has offset 7; it has 9 up to 12). Decide"
+        )
+        rig.fence(lease)
+        says(seen(status), needs_person=False)
+        assert not rig.telemetry.halted_details
 
     tell(story, down)
 

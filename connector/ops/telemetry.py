@@ -82,6 +82,9 @@ class Telemetry:
         self.halt: Halted | None = None
         self.key = Key("destination.api_key", False, now_ms())
         self.halted_partitions: dict[tuple[str, int], str] = {}
+        """By reason."""
+        self.halted_details: dict[tuple[str, int], str] = {}
+        """More about it: which offset is gone, and which there are."""
         self._gated_until = 0.0
 
         self.dead_letters_held = ""
@@ -329,6 +332,7 @@ class Telemetry:
     def partition_halted(self, topic: str, partition: int, reason: str, detail: str = "") -> None:
         """One partition stands still until a person acts; the others go on."""
         self.halted_partitions[(topic, partition)] = reason
+        self.halted_details[(topic, partition)] = detail
         self._show_halts()
         self._say("error", "partition_halted", topic=topic, partition=partition, reason=reason, detail=detail)
 
@@ -550,6 +554,7 @@ class Telemetry:
         topic, _, number = name.rpartition(":")
         labels = (topic, int(number))
         self.partition_unknown(*labels)
+        self.halted_details.pop(labels, None)
         if self.halted_partitions.pop(labels, None) is not None:
             self._show_halts()
 

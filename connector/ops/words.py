@@ -37,6 +37,8 @@ class Halted(msgspec.Struct, frozen=True):
     keys_refused: int = 0
 
 
+DECIDE = "Decide with source.on_offset_lost where to go on, and restart."
+
 HALTS = {
     "not_found": "The destination does not know this address or account. Compare destination.url and "
     "destination.options with what the vendor gave you.",
@@ -50,8 +52,7 @@ HALTS = {
     "proxy, takes the body away.",
     "dead_letter_flood": "Too many events would become dead letters, so nothing is sent until a person has "
     "looked at why. It goes on after a restart.",
-    "offset_lost": "Kafka no longer has the records that come next. Decide with source.on_offset_lost where "
-    "to go on, and restart.",
+    "offset_lost": f"Kafka no longer has the records that come next. {DECIDE}",
 }
 """By halt reason."""
 
@@ -202,6 +203,18 @@ def age(seconds: float) -> str:
 def partitions(count: int) -> str:
     """So many, in words."""
     return "One partition" if count == 1 else f"{count} partitions"
+
+
+NAMED = 5
+"""Partitions that are called by their names in a sentence."""
+
+
+def standing_still(names: Sequence[str], detail: str) -> str:
+    """These partitions wait for a person. `detail` is of the first."""
+    if len(names) == 1:
+        return f"{names[0]} stands still ({detail}). {DECIDE}"
+    some = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+    return f"{len(names)} partitions stand still: {some} ({names[0]}: {detail}). {DECIDE}"
 
 
 def joining(session_timeout_s: float | None) -> str:

@@ -191,6 +191,19 @@ def test_only_who_joins_a_group_is_said_to() -> None:
     assert "the log says what is amiss" in words.joining(None)
 
 
+def test_partitions_that_stand_still_are_named_as_far_as_a_sentence_bears() -> None:
+    """With what is known of the first, and what to do."""
+    one = words.standing_still(["orders:1"], "Kafka no longer has offset 5")
+    assert one.startswith(
+        "orders:1 stands still (Kafka no longer has offset 5). Decide with source.on_offset_lost"
+    )
+    many = words.standing_still([f"orders:{number}" for number in range(7)], "gone")
+    assert many.startswith(
+        "7 partitions stand still: orders:0, orders:1, orders:2, orders:3, orders:4, … (orders:0: gone)."
+    )
+    assert "orders:2 (" in words.standing_still(["orders:0", "orders:1", "orders:2"], "gone")
+
+
 def test_no_partitions_has_three_reasons() -> None:
     """Only one of them is that others have them."""
     assert words.no_partitions(130.0, in_group=False) == "Not known: Kafka has not answered for 2 min."
