@@ -19,6 +19,7 @@ from connector.cli.common import PROBLEMS_FOUND, ConfigFile, command, read_setti
 from connector.cli.finding import Finding, State
 from connector.configured import destination_of
 from connector.kafka.inspect import Cluster, ClusterError
+from connector.kafka.offsets import EDGES
 from connector.kafka.security import doubts
 from connector.model.verdict import Halt
 from connector.ops import logs, words
@@ -177,6 +178,11 @@ def _offsets(settings: Settings, cluster: Cluster, found: Mapping[str, int]) -> 
     except ClusterError as error:
         yield Finding("consumer group", "wrong", str(error))
         return
+    places = [(name, number) for name, partitions in found.items() for number in range(partitions)]
+    stored = {place: offset for place, offset in zip(places, offsets, strict=True) if offset is not None}
+    gone = _gone(settings, cluster, stored)
+    if gone is not None:
+        yield gone
     new = sum(offset is None for offset in offsets)
     if new and settings.source.start_from == "fail":
         yield Finding(
@@ -190,8 +196,29 @@ def _offsets(settings: Settings, cluster: Cluster, found: Mapping[str, int]) -> 
         yield Finding(
             "consumer group", "ok", f"{group} begins at {begins} in {new} of {len(offsets)} partitions"
         )
-    else:
+    elif gone is None:
         yield Finding("consumer group", "ok", f"{group} goes on where it stopped")
+
+
+def _gone(settings: Settings, cluster: Cluster, stored: Mapping[tuple[str, int], int]) -> Finding | None:
+    """Where the group would go on with a record that Kafka no longer has; None where it has them all."""
+    try:
+        firsts, ends = (cluster.offsets_at(stored, EDGES[edge]) for edge in ("earliest", "latest"))
+    except ClusterError:
+        return None  # a topic that may not be read, which is told below
+    gone = [
+        f"{offset} of {topic}:{number} (it has {firsts[topic, number]} up to {ends[topic, number]})"
+        for (topic, number), offset in stored.items()
+        if not firsts.get((topic, number), offset) <= offset <= ends.get((topic, number), offset)
+    ]
+    if not gone:
+        return None
+    others = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+    group, chosen = settings.source.group_id, settings.source.on_offset_lost
+    text = f"{group} would go on where Kafka has nothing any more: at offset {gone[0]}{others}"
+    if chosen == "halt":
+        return Finding("consumer group", "wrong", f"{text}. {words.DECIDE}")
+    return Finding("consumer group", "warning", f"{text}; source.on_offset_lost is {chosen}")
 
 
 def _dead_letters(settings: Settings, cluster: Cluster, topics: Mapping[str, int]) -> Iterator[Finding]:

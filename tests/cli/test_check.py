@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import pytest
 import yaml
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from connector.cli import asking, check_records
 from connector.codec.wire import frame
@@ -389,6 +390,42 @@ def test_start_from_fail_needs_a_group_with_offsets(kafka: EmbeddedKafka, tmp_pa
     with answering(*HEALTHY) as vendor:
         ended = run_check(tmp_path, kafka.bootstrap, vendor.url, start_from="fail")
     assert (ended.code, states(ended)["consumer group"]) == (3, "wrong")
+
+
+@pytest.mark.parametrize(
+    ("on_offset_lost", "ends"),
+    [("halt", (3, "wrong")), ("earliest", (0, "warning")), ("latest", (0, "warning"))],
+)
+def test_an_offset_that_kafka_no_longer_has_is_told_before_the_start(
+    on_offset_lost: str, ends: tuple[int, str], tmp_path: Path
+) -> None:
+    """Deleted before it was read, or of a topic that was created anew; one at an end is neither."""
+    with EmbeddedKafka() as kafka, answering(*HEALTHY) as vendor:
+        for topic in ("orders", "clickstream", "connector.dead-letter"):
+            kafka.create_topic(topic, 2)
+        producer = Producer({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
+        for number in range(2):
+            for _ in range(20):
+                producer.produce("orders", b"{}", partition=number)
+        producer.flush(10)
+        consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "connector"})
+        consumer.commit(
+            offsets=[
+                TopicPartition("orders", 0, 3),
+                TopicPartition("orders", 1, 20),
+                TopicPartition("clickstream", 0, 0),
+                TopicPartition("clickstream", 1, 7),
+            ],
+            asynchronous=False,
+        )
+        consumer.close()
+        kafka.delete_records("orders", 0, 5)
+        kafka.delete_records("orders", 1, 20)
+        ended = run_check(tmp_path, kafka.bootstrap, vendor.url, on_offset_lost=on_offset_lost)
+    assert (ended.code, states(ended)["consumer group"]) == ends
+    said = told(ended, "consumer group")
+    assert "at offset 3 of orders:0 (it has 5 up to 20) and 1 more" in said
+    assert "source.on_offset_lost" in said
 
 
 @pytest.mark.parametrize(("status", "state"), [(200, "ok"), (401, "wrong"), (500, "wrong")])
