@@ -30,6 +30,7 @@ MARKER_OF_FIXTURE = {
     "own_broker": "broker",
     "secure_broker": "broker",
     "guarded_broker": "broker",
+    "fresh_broker": "broker",
     "cluster3": "broker",
     "schema_registry": "registry",
     "schema_registry_url": "registry",
@@ -125,6 +126,15 @@ def guarded_broker() -> Iterator[KafkaCluster]:
     authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
     settings = {"authorizer.class.name": authorizer, "super.users": "User:ANONYMOUS"}
     cluster = launched(lambda: KafkaCluster(security=Security(work_dir("security")), settings=settings))
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def fresh_broker() -> Iterator[KafkaCluster]:
+    """Apache Kafka as one has it for a first try: it never had a group, and makes what a client names."""
+    needs_a_broker_of_ours("a new one")
+    cluster = launched(lambda: KafkaCluster(settings={"auto.create.topics.enable": "true"}))
     yield cluster
     cluster.stop()
 

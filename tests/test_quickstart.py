@@ -1,4 +1,4 @@
-"""`docs/quickstart.md`, followed to the letter, but for Docker: an embedded Kafka has its place."""
+"""`docs/quickstart.md`, followed to the letter, but for Docker: another Kafka has its place."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from connector.kafka.embedded import EmbeddedKafka
+from tests.broker.launcher.kafka import KafkaCluster
 from tests.broker.launcher.ports import free_port
 from tests.broker.launcher.process import wait_for
 
@@ -104,30 +105,39 @@ def columns(table: str) -> list[list[str]]:
     return [re.split(r"  +", row)[2:] for row in table.splitlines() if re.match(r"(RECORD|orders:) *", row)]
 
 
+@pytest.fixture(params=["embedded", pytest.param("fresh", marks=pytest.mark.broker)])
+def kafka(request: pytest.FixtureRequest) -> Iterator[EmbeddedKafka | KafkaCluster]:
+    """Where nothing was done before, as with a reader."""
+    if request.param == "fresh":
+        yield request.getfixturevalue("fresh_broker")
+        return
+    with EmbeddedKafka() as embedded:
+        yield embedded
+
+
 @pytest.mark.process
 @pytest.mark.timeout(120)
-def test_it_can_be_followed(tmp_path: Path) -> None:
+def test_it_can_be_followed(kafka: EmbeddedKafka | KafkaCluster, tmp_path: Path) -> None:
     """Events arrive, also after the stand-in was away, and the bad one is listed as the page shows it."""
-    with EmbeddedKafka() as kafka:
-        for topic in re.findall(r"^for topic in (.*); do$", PAGE, re.M)[0].split():
-            kafka.create_topic(topic, 3)
-        shell = Shell(tmp_path, kafka.bootstrap)
-        with shell.running("sandbox") as sandbox:
-            until(sandbox, "listening")
-            assert "wrong" not in shell.run("check")
-            assert "events to orders" in shell.run("sample --count 1000 --produce")
-            assert shell.run("sample --count 1") == "1 events to orders\n"
-            with shell.running("run") as connector:
-                until(connector, "record_dead_lettered")
-                wait_for(shell.accepted, "the stand-in to take events")
-                sandbox.terminate()
-                sandbox.wait()
-                assert "events to orders" in shell.run("sample --count 1000 --seed 2")
-                with shell.running("sandbox") as again:
-                    until(again, "listening")
-                    wait_for(shell.accepted, "the stand-in to take events again")
-                    connector.terminate()
-                    until(connector, '"event":"stopped"')
-        letters = shell.run("dlq list")
+    for topic in re.findall(r"^for topic in (.*); do$", PAGE, re.M)[0].split():
+        kafka.create_topic(topic, 3)
+    shell = Shell(tmp_path, kafka.bootstrap)
+    with shell.running("sandbox") as sandbox:
+        until(sandbox, "listening")
+        assert "wrong" not in shell.run("check")
+        assert "events to orders" in shell.run("sample --count 1000 --produce")
+        assert shell.run("sample --count 1") == "1 events to orders\n"
+        with shell.running("run") as connector:
+            until(connector, "record_dead_lettered")
+            wait_for(shell.accepted, "the stand-in to take events")
+            sandbox.terminate()
+            sandbox.wait()
+            assert "events to orders" in shell.run("sample --count 1000 --seed 2")
+            with shell.running("sandbox") as again:
+                until(again, "listening")
+                wait_for(shell.accepted, "the stand-in to take events again")
+                connector.terminate()
+                until(connector, '"event":"stopped"')
+    letters = shell.run("dlq list")
     shown = re.findall(r"^```\n(RECORD.*?)^```$", PAGE, re.M | re.S)[0]
     assert columns(letters) == columns(shown)
