@@ -187,7 +187,8 @@ class Status:
         if telemetry.kafka_error:
             yield f"Kafka does not answer ({telemetry.kafka_error})"
         elif telemetry.missing_topics:
-            yield f"Kafka does not have {words.listed(telemetry.missing_topics)}: create what is missing"
+            named = words.listed(telemetry.missing_topics)
+            yield f"Kafka does not have {named}: create what is missing, or let us see it"
         elif telemetry.dead_letters_held:
             yield f"dead letters cannot be written ({telemetry.dead_letters_held}); their records stay open"
         if not self._pipeline.in_group and not telemetry.kafka_error:

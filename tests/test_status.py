@@ -592,7 +592,7 @@ def test_one_trouble_hides_no_other() -> None:
         await soon(lambda: "is down" in str(seen(status)["waits_on"]))
         rig.telemetry.kafka_answered(["letters"])
         rig.telemetry.dead_letter_written(False, "letters: unknown topic")
-        missing = "Kafka does not have the topic letters: create what is missing."
+        missing = "Kafka does not have the topic letters: create what is missing, or let us see it."
         assert seen(status)["waits_on"] == missing[:-1]
         first, second, *_ = seen(status)["waits"]
         assert (first, "is down" in second) == (missing, True)
@@ -691,7 +691,7 @@ def test_what_does_not_end_by_itself_needs_a_person() -> None:
         says(
             seen(status),
             needs_person=True,
-            waits_on="Kafka does not have the topic letters: create what is missing",
+            waits_on="Kafka does not have the topic letters: create what is missing, or let us see it",
         )
         assert "A person is needed" in seen(status)["told"]
         telemetry.kafka_answered([])
