@@ -1,4 +1,4 @@
-"""How many examples Hypothesis tries: all in CI, a quarter where somebody waits for the answer."""
+"""How many examples Hypothesis tries: all in CI, a sixth where somebody waits for the answer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ CI = bool(os.environ.get("CI"))
 
 
 def examples(in_ci: int) -> int:
-    """So many in CI, a quarter elsewhere: each run draws others, and what failed is kept and tried again."""
-    return in_ci if CI else in_ci // 4
+    """So many in CI, a sixth elsewhere: each run draws others, and what failed is kept and tried again."""
+    return in_ci if CI else in_ci // 6
 
 
 def try_fewer_outside_of_ci() -> None:

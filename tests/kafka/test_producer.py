@@ -28,7 +28,7 @@ from tests.delivery import virtual_time
 from tests.kafka.librdkafka import Cluster
 from tests.pipeline.waiting import soon
 
-MANY = 26_000
+MANY = 10_000
 TIMED_OUT = KafkaError._MSG_TIMED_OUT
 UNKNOWN_TOPIC = KafkaError._UNKNOWN_TOPIC
 TOO_LARGE = KafkaError.MSG_SIZE_TOO_LARGE
