@@ -126,7 +126,7 @@ class Stage:
                 if not seen.requests:
                     raise RuntimeError(f"nothing reached the vendor:\n{process.output()[-3000:]}")
                 return end_s - start_s, end_cpu_s - start_cpu_s
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(LOOK_EVERY_S)  # between two looks at other processes, which tell nobody; bounded above
 
     def _settings(self, url: str) -> Mapping[str, object]:
         return {

@@ -39,7 +39,7 @@ class Vendor:
             self._process.cpu_s()  # raises when it has ended
             if time.monotonic() > until:
                 raise TimeoutError("the sandbox did not start")
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(LOOK_EVERY_S)  # another process's output wakes nobody; bounded above
         self.url = said.split()[1]
         return self
 

@@ -119,6 +119,7 @@ class Status:
         down_ms = self._telemetry.breaker_since_ms
         waits = self._waits()
         silent_s, count = self._telemetry.kafka_silent_s, len(self._assignment)
+        needs_person, in_group = self._needs_person(), self._in_group()
         lags = [partition.lag for partition in self._assignment]
         lag = None if None in lags else sum(each or 0 for each in lags)
         in_flight = sum(topic["in_flight"] for topic in topics.values())
@@ -132,21 +133,21 @@ class Status:
                 key,
                 silent_s=silent_s,
                 held=sender.state in HELD,
-                needs_person=self._needs_person(),
+                needs_person=needs_person,
                 waits=bool(waits),
                 partitions=count,
                 lag=lag,
                 in_flight=in_flight,
             ),
             "waits": waits,
-            "needs_person": self._needs_person(),
+            "needs_person": needs_person,
             "halt_reason": halt.reason if halt is not None else None,
             "halt_detail": (halt.detail or None) if halt is not None else None,
             "halted_since": words.at(halt.since_ms) if halt is not None else None,
             "key": {"from": key.place, "read_at": key.read_at, "trouble": key.trouble or None},
             "keys_refused": halt.keys_refused if halt is not None else 0,
             "waits_on": waits_on or None,
-            "in_group": self._in_group(),
+            "in_group": in_group,
             "kafka_silent_s": round(silent_s, 1) if silent_s else None,
             "breaker": sender.breaker,
             "breaker_since": words.at(down_ms) if down_ms is not None else None,
@@ -156,7 +157,7 @@ class Status:
             "in_flight_bytes_limit": self._limit_bytes,
             "topics": topics,
             "partitions": [self._partition(each) for each in self._assignment],
-            "no_partitions": None if count else words.no_partitions(silent_s, self._in_group()),
+            "no_partitions": None if count else words.no_partitions(silent_s, in_group),
             "outcomes": self._by_reason(),
             "last_records": self._telemetry.last_records(),
             "history": self._history.snapshot(),

@@ -164,7 +164,7 @@ class Sender:
 
     def follow_secret(self) -> None:
         """Look at the secret: a rotated key is used from the next request on. Called about once a second;
-        while halted it is looked at here anyway."""
+        in a halt `_recover` looks, which must see the change itself."""
         if not self._is_halted():
             self._use_secret()
 

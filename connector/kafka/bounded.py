@@ -189,9 +189,9 @@ class BoundedFeed:
             raise KafkaException(self._fatal)
         if not self._reading and not self._held:
             self._end()
-            time.sleep(POLL_S)  # nothing comes any more: as late as on a quiet topic, commands are obeyed
+            time.sleep(POLL_S)  # nothing is left to poll for, and a command in the deque wakes nobody
         elif now < self._again_at:
-            time.sleep(min(self._again_at - now, POLL_S))  # the rate; commands wait no longer than above
+            time.sleep(min(self._again_at - now, POLL_S))  # a poll would exceed the rate; steps, for commands
         elif self._slots.acquire(timeout=SLOT_WAIT_S):
             self._choked = False
             self._flow()

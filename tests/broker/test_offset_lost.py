@@ -161,14 +161,7 @@ async def test_a_topic_created_anew_begins_under_a_new_lease(
     topic, group = unique("orders"), unique("group")
     real_broker.create_topic(topic, partitions=1)
     produce(real_broker, topic, 100)
-    async with Member(
-        real_broker,
-        group,
-        topic,
-        settles=False,
-        on_offset_lost="earliest",
-        properties=UNAWARE | protocol,
-    ) as member:
+    async with unaware(real_broker, group, topic, protocol) as member:
         await member.has(100)
         (old,) = member.leases()
         await unnoticed(member, lambda: create_anew(real_broker, topic))
@@ -193,14 +186,7 @@ async def test_a_topic_created_anew_is_seen_by_its_epoch_too(
     topic, group = unique("orders"), unique("group")
     own_broker.create_topic(topic, partitions=1)
     produce(own_broker, topic, 100)
-    async with Member(
-        own_broker,
-        group,
-        topic,
-        settles=False,
-        on_offset_lost="earliest",
-        properties=UNAWARE | protocol,
-    ) as member:
+    async with unaware(own_broker, group, topic, protocol) as member:
         await member.has(100)
         (old,) = member.leases()
         member.poll.pause([old])
@@ -286,6 +272,18 @@ async def test_a_topic_created_anew_halts_by_default(real_broker: Broker, unique
 
 UNAWARE = {"topic.metadata.refresh.interval.ms": "300000"}
 """librdkafka's default. A member that looks at the right moment sees the topic missing, and loses it."""
+
+
+def unaware(broker: Broker, group: str, topic: str, protocol: dict[str, str]) -> Member:
+    """One that looks seldom, and settles nothing before it is told to."""
+    return Member(
+        broker,
+        group,
+        topic,
+        settles=False,
+        on_offset_lost="earliest",
+        properties=UNAWARE | protocol,
+    )
 
 
 async def unnoticed(member: Member, happens: Callable[[], None]) -> None:

@@ -182,7 +182,11 @@ async def test_a_stop_in_the_middle_of_a_rebalance_gives_nothing_away_unfinished
             await leaving.until(lambda: leaving.drains, "the revocation")
             first = leaving.drains[0]
             # From now on rounds are slow and hear nothing: the group's next word waits when we leave.
-            monkeypatch.setattr(leaving.poll, "_poll_slice", lambda: time.sleep(1))  # the fault, not a wait
+            monkeypatch.setattr(
+                leaving.poll,
+                "_poll_slice",
+                lambda: time.sleep(1),  # the fault that is played, a round that hangs: nothing waits for it
+            )
             leaving.answer(*first)
             await leaving.until(lambda: leaving.fences, "the first partition to be given back")
             await rounds(leaving, 1)

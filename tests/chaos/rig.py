@@ -36,7 +36,7 @@ def wait_until(
     until = time.monotonic() + patience_s
     while not holds():
         assert time.monotonic() < until, f"not within {patience_s:g} s: {what}\n{tell()}"
-        time.sleep(every_s)  # between two looks at another process, which tells nobody; bounded above
+        time.sleep(every_s)  # another process wakes nobody when it is so far; bounded above
 
 
 class ConnectorProcess:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from connector.delivery.sender import HALT_PROBE_S
@@ -87,6 +89,20 @@ def test_the_next_probe() -> None:
     assert words.next_probe(None) == "a probe is under way"
 
 
+def told(state: str, halt: words.Halted | None = None, **changes: Any) -> str:
+    """The first sentence for a replica with two partitions and nothing to do, but for `changes`."""
+    idle = {
+        "silent_s": 0,
+        "held": False,
+        "needs_person": False,
+        "waits": False,
+        "partitions": 2,
+        "lag": 0,
+        "in_flight": 0,
+    }
+    return words.told(state, halt, FILE, **idle | changes)
+
+
 @pytest.mark.parametrize(
     ("state", "halt_reason", "waits", "lag", "in_flight", "said"),
     [
@@ -112,19 +128,7 @@ def test_the_first_sentence(
 ) -> None:
     """As one would say it; that all is done only where that is known."""
     halt = halted(halt_reason) if halt_reason is not None else None
-    told = words.told(
-        state,
-        halt,
-        FILE,
-        silent_s=0,
-        held=False,
-        needs_person=False,
-        waits=waits,
-        partitions=2,
-        lag=lag,
-        in_flight=in_flight,
-    )
-    assert said in told
+    assert said in told(state, halt, waits=waits, lag=lag, in_flight=in_flight)
 
 
 @pytest.mark.parametrize(
@@ -144,44 +148,22 @@ def test_a_silent_kafka_comes_before_what_was_known_of_it(
     """Lag 0 was so when it was heard of last; a halt and a stop are ours. With the destination down as well,
     nothing is delivered."""
     halt = halted(halt_reason) if halt_reason is not None else None
-    told = words.told(
-        state,
-        halt,
-        FILE,
-        silent_s=42.4,
-        held=held,
-        needs_person=False,
-        waits=True,
-        partitions=2,
-        lag=0,
-        in_flight=0,
-    )
-    assert said in told
-    assert "Everything" not in told
+    sentence = told(state, halt, silent_s=42.4, held=held, waits=True)
+    assert said in sentence
+    assert "Everything" not in sentence
 
 
 @pytest.mark.parametrize(("state", "silent_s"), [("running", 42), ("stopping", 0)])
 def test_that_a_person_is_needed_is_said_where_nothing_comes_before_it(state: str, silent_s: float) -> None:
     """A topic that is missing does not come by itself, nor does an offset that is lost."""
 
-    def told(state: str, silent_s: float) -> str:
-        return words.told(
-            state,
-            None,
-            FILE,
-            silent_s=silent_s,
-            held=False,
-            needs_person=True,
-            waits=True,
-            partitions=2,
-            lag=9,
-            in_flight=1,
-        )
+    def needing(state: str, silent_s: float) -> str:
+        return told(state, silent_s=silent_s, needs_person=True, waits=True, lag=9, in_flight=1)
 
-    assert "A person is needed" in told("running", 0)
-    assert "A person is needed" in told("starting", 0)
-    assert "by itself" not in told("running", 0)
-    assert "A person is needed" not in told(state, silent_s)
+    assert "A person is needed" in needing("running", 0)
+    assert "A person is needed" in needing("starting", 0)
+    assert "by itself" not in needing("running", 0)
+    assert "A person is needed" not in needing(state, silent_s)
 
 
 def test_only_who_joins_a_group_is_said_to() -> None:
@@ -209,18 +191,7 @@ def test_no_partitions_has_three_reasons() -> None:
     assert words.no_partitions(130.0, in_group=False) == "Not known: Kafka has not answered for 2 min."
     assert words.no_partitions(0.0, in_group=False) == "None yet: the group is being joined."
     assert words.no_partitions(0.0, in_group=True) == "None: other replicas have them all."
-    idle = words.told(
-        "running",
-        None,
-        FILE,
-        silent_s=0,
-        held=False,
-        needs_person=False,
-        waits=False,
-        partitions=0,
-        lag=0,
-        in_flight=0,
-    )
+    idle = told("running", partitions=0)
     assert idle == "This replica has nothing to do: others of its group have all partitions."
 
 

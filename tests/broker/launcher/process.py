@@ -29,7 +29,7 @@ def wait_for(ask: Callable[[], T], what: str, patience_s: float = START_PATIENCE
     while not (answer := ask()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {patience_s:g} s")
-        time.sleep(_LOOK_EVERY_S)  # a log file or a socket of another process: neither tells when it is ready
+        time.sleep(_LOOK_EVERY_S)  # a file or socket of another process wakes nobody; bounded above
     return answer
 
 
